@@ -44,7 +44,7 @@ def input_backward(
     return _sum_by_token(da.reshape(-1, da.shape[-1]), x.ravel(), W_xh.shape[1]), None
 
 
-def _sum_by_token(da: Real[np.ndarray, "N H"], ids: Ids[np.ndarray, "N"], I: int) -> Real[np.ndarray, "H I"]:  # noqa: E741
+def _sum_by_token(da: Real[np.ndarray, "N H"], ids: Ids[np.ndarray, "N"], I: int) -> Real[np.ndarray, "H I"]:
     """Add each row of `da` to the column of its token: every occurrence counts, *no token* goes nowhere."""
     if ids.size * I <= ONE_HOT_LIMIT:
         one_hot = (ids[:, None] == np.arange(I)).astype(da.dtype)

@@ -27,7 +27,7 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
         axes = 2 if name.startswith("W") else 1
         if array.ndim != axes:
             raise ValueError(f"{name} has shape {array.shape}, expected {axes} {'axis' if axes == 1 else 'axes'}")
-    H, I = params["W_xh"].shape  # noqa: E741
+    H, I = params["W_xh"].shape
     V = params["W_hy"].shape[0]
     expected = {"W_xh": (H, I), "W_hh": (H, H), "b_h": (H,), "W_hy": (V, H), "b_y": (V,)}
     for name, array in params.items():
@@ -46,7 +46,7 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
 def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray | None, nonlinearity: str) -> None:
     """Refuse inputs and a first state that do not fit the parameters."""
     dtype = params["W_xh"].dtype
-    H, I = params["W_xh"].shape  # noqa: E741
+    H, I = params["W_xh"].shape
     if nonlinearity not in NONLINEARITIES:
         raise ValueError(f"nonlinearity is {nonlinearity!r}, expected one of {', '.join(NONLINEARITIES)}")
     if x.dtype.kind in "iu":

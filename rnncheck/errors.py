@@ -1,0 +1,15 @@
+"""Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
+
+__all__ = ["NotShownError", "TraceMismatch", "UserError"]
+
+
+class UserError(ValueError):
+    """A mistake of the caller: one sentence saying what, where, the rule and what to do. The command exits with 2."""
+
+
+class TraceMismatch(AssertionError):  # noqa: N818 - it is a verdict, not an error of the program
+    """Two implementations differ by more than rounding can explain."""
+
+
+class NotShownError(Exception):
+    """An implementation does not offer what a case asks for: reported as "not shown", never silently skipped."""

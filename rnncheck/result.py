@@ -1,0 +1,132 @@
+"""What a run of the judge found: Comparison, Outcome, Report. Renderers under `report/` read these and nothing else."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+__all__ = ["Comparison", "Outcome", "Report", "Verdict"]
+
+
+class Verdict(StrEnum):
+    """How a comparison or a check ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_COMPARABLE = "not comparable"
+    NOT_SHOWN = "not shown"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array (or one time step of it) against the oracle: `error` in units of its scale, of `limit` allowed."""
+
+    array: str
+    verdict: Verdict
+    error: float = 0.0
+    limit: float = 1.0
+    rule: str = ""
+    step: int | None = None
+    index: tuple[int, ...] = ()
+    candidate: float | None = None
+    reference: float | None = None
+    reason: str = ""
+
+    @property
+    def margin(self) -> float:
+        """Error over allowance: above 1 is a failure, infinite where nothing but the exact value is allowed."""
+        return math.inf if math.isnan(self.error) else self.error / self.limit
+
+    def __str__(self) -> str:
+        """Say it in one line: array, place, both values, margin or reason."""
+        place = "" if self.step is None else f" at step {self.step + 1}"
+        if self.reason:
+            return f"{self.array}{place}: {self.reason}"
+        values = "" if self.candidate is None else f", candidate {self.candidate!r}, reference {self.reference!r}"
+        return f"{self.array}{place}{list(self.index)}: {self.error:.3g} of {self.limit:g} ({self.rule}){values}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check on one case: its verdict and the worst comparison of every array, in dataflow order."""
+
+    check: str
+    family: str
+    verdict: Verdict
+    comparisons: tuple[Comparison, ...] = ()
+    message: str = ""
+    reproduce: str = ""
+    seconds: float = 0.0
+    compared: int = 0
+
+    @property
+    def worst(self) -> Comparison | None:
+        """The comparison with the largest margin."""
+        judged = [c for c in self.comparisons if c.verdict in (Verdict.PASSED, Verdict.FAILED)]
+        return max(judged, key=lambda c: c.margin, default=None)
+
+    @property
+    def earliest(self) -> Comparison | None:
+        """The first wrong array in dataflow order: where the fault lies."""
+        return next((c for c in self.comparisons if c.verdict is Verdict.FAILED), None)
+
+
+@dataclass
+class Report:
+    """All outcomes of a run, and whether they are as many as were planned."""
+
+    implementation: str
+    oracle: str
+    planned: int
+    seed: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    def count(self, verdict: Verdict, outcomes: Iterable[Outcome] | None = None) -> int:
+        """Count the outcomes with this verdict."""
+        return sum(o.verdict is verdict for o in (self.outcomes if outcomes is None else outcomes))
+
+    @property
+    def run(self) -> int:
+        """The number of checks that ran to a verdict, whichever it was."""
+        return len(self.outcomes)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned check ran, each exactly once."""
+        names = Counter(o.check for o in self.outcomes)
+        return self.run == self.planned > 0 and max(names.values()) == 1
+
+    @property
+    def families(self) -> dict[str, list[Outcome]]:
+        """The outcomes by family, families in the order in which they first appear."""
+        found: dict[str, list[Outcome]] = {}
+        for outcome in self.outcomes:
+            found.setdefault(outcome.family, []).append(outcome)
+        return found
+
+    @property
+    def worst(self) -> dict[str, Comparison]:
+        """The largest margin seen for every array."""
+        found: dict[str, Comparison] = {}
+        for outcome in self.outcomes:
+            for c in outcome.comparisons:
+                judged = c.verdict in (Verdict.PASSED, Verdict.FAILED)
+                if judged and (c.array not in found or c.margin > found[c.array].margin):
+                    found[c.array] = c
+        return found
+
+    @property
+    def exit_code(self) -> int:
+        """0 agree, 1 differ, 2 could not run as planned, 3 nothing comparable (or more than 5 % not comparable)."""
+        if self.count(Verdict.FAILED):
+            return 1
+        if not self.complete:
+            return 2
+        judged = self.count(Verdict.PASSED)
+        not_comparable = self.count(Verdict.NOT_COMPARABLE)
+        return 3 if judged == 0 or not_comparable > 0.05 * (judged + not_comparable) else 0
