@@ -7,8 +7,8 @@ J. Elman, "Finding structure in time", 1990. No derivative is written here: auto
 steps as they were computed, and the truncations are cuts in the graph (`reference.bptt`).
 
 Replicas: parameters, h0 and dense inputs may have leading axes K, so that many networks run at once. Time stays in
-front: parameters (K, H, I), states (K, B, H), dense inputs and all results (T, K, B, ...); token ids and targets
-(T, B) are shared. Without replicas K is simply absent.
+front: parameters (K, H, I), states (K, B, H), inputs, targets and all results (T, K, B, ...). Inputs and targets
+without the axes K are shared by all replicas. Without replicas K is simply absent.
 """
 
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from reference.bptt import segments
 from reference.edge import leaf, to_numpy, to_torch
 from reference.validate import check_case
 
-__all__ = ["IGNORE_INDEX", "NO_TOKEN", "NONLINEARITIES", "Nodes", "backward", "forward", "loss", "run_rnn"]
+__all__ = ["IGNORE_INDEX", "NONLINEARITIES", "NO_TOKEN", "Nodes", "backward", "forward", "loss", "run_rnn"]
 
 NO_TOKEN = -1
 """The input id that stands for the zero vector."""
@@ -48,7 +48,7 @@ class Nodes(NamedTuple):
 
 def forward(
     params: dict[str, Tensor],
-    x: Int[Tensor, "T B"] | Float[Tensor, "T *K B I"],
+    x: Int[Tensor, "T *N B"] | Float[Tensor, "T *N B I"],
     h0: Float[Tensor, "*K B H"] | None = None,
     *,
     nonlinearity: str = "tanh",
@@ -83,7 +83,7 @@ def forward(
 
 def loss(
     logits: Float[Tensor, "T *K B V"],
-    y: Int[Tensor, "T B"],
+    y: Int[Tensor, "T *N B"],
     reduction: str = "sum",
     ignore_index: int = IGNORE_INDEX,
 ) -> Float[Tensor, "*shape"]:
@@ -165,17 +165,33 @@ def _input_projection(x: Tensor, W_xh: Tensor, b_h: Tensor | None) -> Float[Tens
     """Return W_xh x_t + b_h for all t. A token id picks a column of W_xh, and *no token* a column of zeros."""
     if x.is_floating_point():
         return _linear(x, W_xh, b_h)
-    W = torch.cat([W_xh, torch.zeros_like(W_xh[..., :1])], -1)
+    columns = torch.cat([W_xh, torch.zeros_like(W_xh[..., :1])], -1).mT
     ids = torch.where(x == NO_TOKEN, W_xh.shape[-1], x)
-    xp = W.index_select(-1, ids.flatten()).mT.unflatten(-2, x.shape).movedim(-3, 0)
+    xp = _time_first(_pick(columns, _rows(ids[..., None])[..., 0]), x.shape)
     return xp if b_h is None else xp + b_h[..., None, :]
 
 
-def _linear(x: Tensor, W: Tensor, b: Tensor | None) -> Float[Tensor, "T *K B M"]:
+def _pick(rows: Float[Tensor, "*K I H"], ids: Int[Tensor, "*N TB"]) -> Float[Tensor, "*K TB H"]:
+    """Return the rows that `ids` name, the same for every replica or each its own."""
+    if ids.ndim == 1:
+        return rows.index_select(-2, ids)
+    return rows.gather(-2, ids[..., None].expand(*ids.shape, rows.shape[-1]))
+
+
+def _linear(x: Float[Tensor, "T *K B I"], W: Tensor, b: Tensor | None) -> Float[Tensor, "T *K B M"]:
     """Return W x_t + b for all t, one product per replica."""
-    rows = x.movedim(0, -3).flatten(-3, -2)
-    out = (rows @ W.mT).unflatten(-2, (x.shape[0], x.shape[-2])).movedim(-3, 0)
+    out = _time_first(_rows(x) @ W.mT, x.shape[:-1])
     return out if b is None else out + b[..., None, :]
+
+
+def _rows(x: Float[Tensor, "T *K B M"] | Int[Tensor, "T *K B M"]) -> Tensor:
+    """Lay time and batch of each replica in one axis of rows."""
+    return x.movedim(0, -3).flatten(-3, -2)
+
+
+def _time_first(rows: Float[Tensor, "*K TB M"], shape: tuple[int, ...]) -> Float[Tensor, "T *K B M"]:
+    """Undo `_rows`; the first and the last of `shape` are T and B."""
+    return rows.reshape(*rows.shape[:-2], shape[0], shape[-1], rows.shape[-1]).movedim(-3, 0)
 
 
 def _spread(shared: Tensor, like: Tensor) -> Tensor:
