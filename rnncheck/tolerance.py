@@ -2,8 +2,8 @@
 
 A *rule* judges one array and says how large the error is in units of its own scale, and how many units are allowed.
 An array with a time axis is judged step by step: a 1 % error in the last dh_t would hide behind the large values of
-other steps if one scale served for all. A *tolerance* holds the rules of one case. Two kinds exist: the Monte Carlo scales that come
-with a stored vector (`rnncheck.montecarlo`), and the rules of this file, which need no noise runs:
+other steps if one scale served for all. A *tolerance* holds the rules of one case. The best rule is the Monte Carlo
+rule (`rnncheck.montecarlo`), whose scales come with a stored vector; those of this file need no noise runs:
 
 - `PeakRule`, the fallback for fresh cases: 256 u max|reference|, under a gate that tells ill-conditioned arrays apart;
 - `PathRule`, for arithmetic without sums (an optimiser step, clipping by value): every element on its own.
