@@ -89,6 +89,27 @@ def unroll(params: Params, x: Real[np.ndarray, "T B I"], h_before: Real[np.ndarr
     return steps
 
 
+def output_layer(
+    steps: list[Step],
+    y: Ids[np.ndarray, "T B"],
+    reduction: str,
+    ignore_index: int,
+    dloss: Real[np.ndarray, "*shape"] | None,
+) -> tuple[Real[np.ndarray, "*shape"], Real[np.ndarray, "T B V"]]:
+    """Return the loss and dlogits: a softmax gate at every step, then a sum or a mean over those not ignored."""
+    dtype = steps[0].logits.dtype
+    kept = y != ignore_index
+    targets = np.where(kept, y, 0)
+    outputs = [gates.softmax_output(s.logits, targets[t]) for t, s in enumerate(steps)]
+    each_loss = np.stack([loss for loss, _ in outputs]) * kept
+    count = dtype.type(kept.sum() if reduction == "mean" else 1)
+    loss = each_loss if reduction == "none" else np.asarray(each_loss.sum() / count)
+
+    deach_loss = (np.ones((), dtype) if dloss is None else dloss) * kept / count
+    back = [gates.softmax_output_backward(deach_loss[t], p, targets[t]) for t, (_, p) in enumerate(outputs)]
+    return loss, np.stack(back)
+
+
 def pieces(T: int, bptt: str, k: int | None) -> Iterator[tuple[range, range]]:
     """Say how the graph is cut: the steps of each piece, and those of them whose loss is counted in it.
 
@@ -161,18 +182,7 @@ def run_gates(
     vectors = x if x.ndim == 3 else gates.one_hot(x, I, dtype)
     steps = unroll(everything, vectors, np.zeros((B, H), dtype) if h0 is None else h0, nonlinearity)
 
-    kept = y != ignore_index
-    targets = np.where(kept, y, 0)
-    outputs = [gates.softmax_output(s.logits, targets[t]) for t, s in enumerate(steps)]
-    each_loss = np.stack([loss for loss, _ in outputs]) * kept
-    count = dtype.type(kept.sum() if reduction == "mean" else 1)
-    loss = each_loss if reduction == "none" else np.asarray(each_loss.sum() / count)
-
-    # Backward: the gradient of the loss of every step comes first, zero where the target is ignored.
-    deach_loss = (np.ones((), dtype) if dloss is None else dloss) * kept / count
-    dlogits = np.stack(
-        [gates.softmax_output_backward(deach_loss[t], p, targets[t]) for t, (_, p) in enumerate(outputs)]
-    )
+    loss, dlogits = output_layer(steps, y, reduction, ignore_index, dloss)
     gradients = backpropagate(everything, steps, dlogits, nonlinearity, bptt, k)
 
     h, logits = np.stack([s.h for s in steps]), np.stack([s.logits for s in steps])
