@@ -30,7 +30,7 @@ from numpy_impl.validate import (
     check_targets,
 )
 
-__all__ = ["run_gates"]
+__all__ = ["run_rnn"]
 
 NONLINEAR = {"tanh": (gates.tanh, gates.tanh_backward), "relu": (gates.relu, gates.relu_backward)}
 
@@ -151,7 +151,7 @@ def backpropagate(
     return total
 
 
-def run_gates(
+def run_rnn(
     params: Params,
     x: Input,
     y: Ids[np.ndarray, "T B"],

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from numpy_impl import gates
+from numpy_impl import unrolled
 from numpy_impl.clip import clip_grad_norm, clip_grad_value
 from numpy_impl.flat import Flat
 from numpy_impl.model import loss_and_grads
@@ -101,15 +101,15 @@ class NumpyImpl:
 
 
 class Gates:
-    """The same RNN as a graph of gates: `numpy_impl.gates`. It has no optimiser and draws no samples."""
+    """The same RNN as a graph of gates: `numpy_impl.unrolled`. It has no optimiser and draws no samples."""
 
     name = "numpy_impl.gates"
 
     def run(self, case: Case) -> Trace:
-        """Compute the Trace of an RNN case with tanh states, full or windowed."""
-        if not isinstance(case, RNNCase) or case.nonlinearity != "tanh" or case.bptt == "chunked":
-            raise NotShownError("the graph of gates has tanh states and full or windowed BPTT only")
-        return gates.run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
+        """Compute the Trace of an RNN case."""
+        if not isinstance(case, RNNCase):
+            raise NotShownError("the graph of gates runs the network and its gradients only")
+        return unrolled.run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))  # type: ignore[arg-type]
 
 
 class TorchLoop:
