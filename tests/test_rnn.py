@@ -17,7 +17,7 @@ DTYPES = [np.float32, np.float64, np.longdouble]
 ULPS = 256
 """Two correct orders of summation may differ by this many units in the last place of the largest entry."""
 
-EXAMPLES = dict(max_examples=20, deadline=None)
+EXAMPLES = {"max_examples": 20, "deadline": None}
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 3), st.integers(1, 5))
 
@@ -185,7 +185,7 @@ def long_window_is_full(p: Problem, forward: Callable, backward: Callable) -> No
 
 
 def windows_one_by_one(p: Problem, forward: Callable, backward: Callable, k: int) -> None:
-    """The definition: for each t, recompute max(0, t-k)..t from the state before, differentiate the loss of t alone."""
+    # The definition: for each t, recompute max(0, t-k)..t from the state before, differentiate the loss of t alone.
     states = forward(p.xp, p.h0, p.W_hh)
     da, dh0, dh = np.zeros_like(p.dh), np.zeros_like(p.h0), np.zeros_like(p.dh)
     for t in range(len(p.xp)):
@@ -205,7 +205,7 @@ def windows_one_by_one(p: Problem, forward: Callable, backward: Callable, k: int
 
 
 def chunks_one_by_one(p: Problem, forward: Callable, backward: Callable, k: int) -> None:
-    """The definition: a separate call for each chunk, from the state that the chunk before left."""
+    # The definition: a separate call for each chunk, from the state that the chunk before left.
     states = forward(p.xp, p.h0, p.W_hh)
     parts = []
     for first in range(0, len(p.xp), k):
