@@ -1,6 +1,6 @@
 """Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
 
-__all__ = ["NotShownError", "TraceMismatch", "UserError"]
+__all__ = ["NotShownError", "OracleError", "TraceMismatch", "UserError"]
 
 
 class UserError(ValueError):
@@ -13,3 +13,7 @@ class TraceMismatch(AssertionError):  # noqa: N818 - it is a verdict, not an err
 
 class NotShownError(Exception):
     """An implementation does not offer what a case asks for: reported as "not shown", never silently skipped."""
+
+
+class OracleError(RuntimeError):
+    """The oracle itself could not answer: nobody's verdict, the run ends with exit code 2."""

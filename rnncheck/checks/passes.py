@@ -1,0 +1,32 @@
+"""Forward and backward pass against the oracle, in four families that follow the flow of data.
+
+forward (h, logits, loss) · nodes (dlogits, dh, da) · gradients (of the parameters) · inputs (dx, dh0)
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from rnncheck.checks.check import Bench, Check, Source
+from rnncheck.result import Comparison
+
+__all__ = ["FAMILIES", "pass_checks"]
+
+FAMILIES = {
+    "forward": ("h", "logits", "loss"),
+    "nodes": ("dlogits", "dh", "da"),
+    "gradients": ("dW_hy", "db_y", "dW_hh", "dW_xh", "db_h"),
+    "inputs": ("dx", "dh0"),
+}
+
+
+def pass_checks(sources: Iterable[Source], group: str = "") -> Iterator[Check]:
+    """Plan one check per family and case; the checks of one case follow each other, so that it runs once.
+
+    `group` sets the families of one kind of case apart: `sweep-forward[...]` beside `forward[...]`.
+    """
+    for source in sources:
+        for family, arrays in FAMILIES.items():
+            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays))
+
+
+def _look_at(source: Source, arrays: Sequence[str]) -> Callable[[Bench], list[Comparison]]:
+    return lambda bench: [c for c in bench.compare(source) if c.array in arrays]

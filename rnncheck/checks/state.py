@@ -1,0 +1,92 @@
+"""What an implementation leaves behind: these checks need no oracle.
+
+Two equal calls give equal bits; a call in between changes nothing; the arrays of the case are not written to; what
+is returned shares memory neither with the case nor with itself; no h0 means an h0 of zeros.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+
+from rnncheck.case import Case, RNNCase
+from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.result import Comparison
+from rnncheck.trace import Trace
+
+__all__ = ["state_checks"]
+
+
+def state_checks(cases: Sequence[Case]) -> Iterator[Check]:
+    """Plan every question about state for every case; `other` runs between the two calls of the same case."""
+    questions: dict[str, Callable[[Bench, Case, Case], list[Comparison]]] = {
+        "repeatable": _repeatable,
+        "inputs-unmodified": _inputs_unmodified,
+        "no-alias": _no_alias,
+    }
+    for case, other in zip(cases, [*cases[1:], *cases[:1]], strict=True):
+        for question, ask in questions.items():
+            yield _check(question, case, other, ask)
+        if isinstance(case, RNNCase) and case.h0 is None:
+            yield _check("h0-none-is-zeros", case, other, _h0_none_is_zeros)
+
+
+def _check(question: str, case: Case, other: Case, ask: Callable[[Bench, Case, Case], list[Comparison]]) -> Check:
+    return Check(f"state-{question}[{case.name}]", "state", lambda bench: ask(bench, case, other))
+
+
+def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
+    """Ask twice with another case in between. The first result is copied: it may not be written into later either."""
+    first = bench.run(case)
+    kept = {name: np.array(array) for name, array in first.items()}
+    bench.run(other)
+    second = bench.run(case)
+    return _equal(kept, second, "two equal calls", "differs between two equal calls: state leaks from call to call") + [
+        failed(name, "two equal calls", "was overwritten by a later call: a buffer is shared between calls")
+        for name, array in first.items()
+        if not _same(kept[name], array)
+    ]
+
+
+def _inputs_unmodified(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
+    given = case.copy()
+    bench.implementation.run(given)
+    before, after = case.arrays(), given.arrays()
+    return [
+        passed(name, "inputs unmodified")
+        if _same(array, after[name])
+        else failed(name, "inputs unmodified", "was modified in place: work on a copy")
+        for name, array in before.items()
+    ]
+
+
+def _no_alias(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
+    given = case.copy()
+    trace = {name: np.asarray(array) for name, array in bench.implementation.run(given).items()}
+    inputs = given.arrays()
+    found = dict.fromkeys(trace, "")
+    for name, array in trace.items():
+        for source, input_array in inputs.items():
+            if np.may_share_memory(array, input_array) and np.shares_memory(array, input_array):
+                found[name] = f"shares memory with the input {source}: return a copy"
+    for one, two in combinations(trace, 2):
+        if np.may_share_memory(trace[one], trace[two]) and np.shares_memory(trace[one], trace[two]):
+            found[two] = f"shares memory with {one}: writing to one changes the other"
+    return [failed(n, "no alias", why) if why else passed(n, "no alias") for n, why in found.items()]
+
+
+def _h0_none_is_zeros(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
+    assert isinstance(case, RNNCase)
+    (_, B), H = case.x.shape[:2], case.params["W_hh"].shape[0]
+    zeros = replace(case, h0=np.zeros((B, H), case.dtype))
+    return _equal(bench.run(case), bench.run(zeros), "h0", "differs between h0 left out and h0 = 0")
+
+
+def _equal(one: Trace, two: Trace, rule: str, why: str) -> list[Comparison]:
+    return [passed(n, rule) if n in two and _same(one[n], two[n]) else failed(n, rule, why) for n in one]
+
+
+def _same(one: np.ndarray, two: np.ndarray) -> bool:
+    """Compare bit for bit, with NaN equal to NaN."""
+    return np.array_equal(one, two, equal_nan=np.asarray(one).dtype.kind == "f")

@@ -1,0 +1,156 @@
+"""Anything that runs a Case: our own RNN in its two views, and the two PyTorch oracles.
+
+No base class. An implementation has a `name` and a method `run(case) -> Trace`, and raises NotShownError for a case
+that it does not offer: inheritance would share bugs and shut other languages out.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from numpy_impl import unrolled
+from numpy_impl.clip import clip_grad_norm, clip_grad_value
+from numpy_impl.flat import Flat
+from numpy_impl.model import loss_and_grads
+from numpy_impl.optim import SGD, Adagrad
+from numpy_impl.sample import sample
+from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
+from rnncheck.errors import NotShownError
+from rnncheck.trace import Trace
+
+__all__ = ["Gates", "Implementation", "NumpyImpl", "TorchLoop", "TorchModules", "rnn_options"]
+
+
+class Implementation(Protocol):
+    """What the judge asks of whatever it judges."""
+
+    name: str
+
+    def run(self, case: Case) -> Trace:
+        """Compute the Trace of `case`; raise NotShownError if cases of its kind are not offered."""
+        ...
+
+
+def rnn_options(case: RNNCase) -> dict[str, Any]:
+    """Everything of an RNN case besides parameters, inputs, targets and h0, as keyword arguments."""
+    names = ("nonlinearity", "reduction", "ignore_index", "dloss", "bptt", "k")
+    return {name: getattr(case, name) for name in names}
+
+
+class NumpyImpl:
+    """Our RNN by hand: `numpy_impl.model`, `clip`, `optim` and `sample`."""
+
+    name = "numpy_impl"
+
+    def run(self, case: Case) -> Trace:
+        """Compute the Trace of a case of any kind."""
+        if isinstance(case, RNNCase):
+            return self._rnn(case)
+        if isinstance(case, ClipCase):
+            return self._clip(case)
+        if isinstance(case, OptimCase):
+            return self._optim(case)
+        assert isinstance(case, SampleCase)
+        return self._sample(case)
+
+    def _rnn(self, case: RNNCase) -> Trace:
+        step = loss_and_grads(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
+        nodes = step.backward
+        trace = {"h": step.forward.h, "logits": step.forward.logits, "loss": step.loss, "dlogits": step.dlogits}
+        trace |= {"dh": nodes.dh, "da": nodes.da, "dh0": nodes.dh0, **nodes.grads}
+        return trace if nodes.dx is None else trace | {"dx": nodes.dx}
+
+    def _clip(self, case: ClipCase) -> Trace:
+        grads = Flat.pack(case.grads)
+        if case.method == "value":
+            clipped = clip_grad_value(grads.flat, case.bound)
+            return dict(Flat(clipped, {name: g.shape for name, g in case.grads.items()}))
+        clipped, norm = clip_grad_norm(grads.flat, case.bound, case.eps)
+        return {"total_norm": norm, **Flat(clipped, {name: g.shape for name, g in case.grads.items()})}
+
+    def _optim(self, case: OptimCase) -> Trace:
+        optimizer = (
+            SGD(case.momentum, case.dampening, case.zero_start)
+            if case.method == "sgd"
+            else Adagrad(case.eps, case.eps_inside, case.initial_accumulator)
+        )
+        params = Flat.pack(case.params)
+        state = optimizer.init(params.flat)
+        if case.buffer is not None:
+            state = {"m": Flat.pack(case.buffer).flat} if case.method == "adagrad" else _momentum(case.buffer)
+        trace = {}
+        for s in range(len(next(iter(case.grads.values())))):
+            grads = Flat.pack({name: g[s] for name, g in case.grads.items()})
+            w, state = optimizer.step(params.flat, grads.flat, state, case.lr)
+            params = Flat(w, {name: p.shape for name, p in case.params.items()})
+            trace |= {f"step{s + 1}.{name}": p for name, p in params.items()}
+        return trace
+
+    def _sample(self, case: SampleCase) -> Trace:
+        samples = sample(
+            dict(case.params),
+            case.first,
+            case.uniforms,
+            case.h0,
+            nonlinearity=case.nonlinearity,
+            method=case.method,
+            temperature=case.temperature,
+            top_k=case.top_k,
+            top_p=case.top_p,
+            stop=case.stop,
+        )
+        return {"p": samples.p, "tokens": samples.tokens}
+
+
+def _momentum(buffer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {"v": Flat.pack(buffer).flat, "started": np.array(True)}
+
+
+class Gates:
+    """The same RNN as a graph of gates: `numpy_impl.gates`. It has no optimiser and draws no samples."""
+
+    name = "numpy_impl.gates"
+
+    def run(self, case: Case) -> Trace:
+        """Compute the Trace of an RNN case."""
+        if not isinstance(case, RNNCase):
+            raise NotShownError("the graph of gates is a network: it has no clipping, no optimiser, no samples")
+        return unrolled.run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
+
+
+class TorchLoop:
+    """The oracle: `reference.loop` and its neighbours, in float64 whatever the dtype of the case."""
+
+    name = "torch, step by step"
+
+    def run(self, case: Case) -> Trace:
+        """Compute the Trace of a case of any kind under autograd."""
+        from reference.clip import run_clip
+        from reference.loop import run_rnn
+        from reference.optim import run_optim
+        from reference.sample import run_sample
+
+        options = {name: value for name, value in case.settings().items() if name not in ("name", "seed")}
+        if isinstance(case, RNNCase):
+            return run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
+        if isinstance(case, ClipCase):
+            return run_clip(case.grads, **options)
+        if isinstance(case, OptimCase):
+            return run_optim(case.params, case.grads, buffer=case.buffer, **options)
+        assert isinstance(case, SampleCase)
+        return run_sample(dict(case.params), case.first, case.uniforms, case.h0, **options)
+
+
+class TorchModules:
+    """The second oracle: `torch.nn.RNN`, `Linear` and `cross_entropy`."""
+
+    name = "torch.nn.RNN"
+
+    def run(self, case: Case) -> Trace:
+        """Compute what the modules can show of an RNN case, full or chunked."""
+        from reference.modules import run_rnn_modules
+
+        if not isinstance(case, RNNCase) or case.bptt == "windowed":
+            raise NotShownError("torch.nn.RNN keeps one graph: windowed BPTT, clipping and sampling lie outside it")
+        return run_rnn_modules(case.params, case.x, case.y, case.h0, **rnn_options(case))
