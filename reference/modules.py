@@ -6,8 +6,8 @@ the recurrence, hence no dh and da here; and they cannot be cut in the middle, h
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
 
 from reference.bptt import segments
 from reference.edge import leaf, to_numpy, to_torch
@@ -53,7 +53,7 @@ def run_rnn_modules(
         state = h[-1].detach()
     h = torch.cat(parts)
     logits = model.readout(h)
-    value = F.cross_entropy(
+    value = cross_entropy(
         logits.flatten(0, 1), to_torch(y).flatten(), reduction=reduction, ignore_index=ignore_index
     ).reshape(y.shape if reduction == "none" else ())
 
@@ -70,4 +70,4 @@ def run_rnn_modules(
 
 def _one_hot(ids: Tensor, I: int, dtype: torch.dtype) -> Tensor:
     """Turn ids into vectors; *no token* (-1) is the zero vector: class 0 of one class more, which is then dropped."""
-    return F.one_hot(ids + 1, I + 1)[..., 1:].to(dtype)
+    return one_hot(ids + 1, I + 1)[..., 1:].to(dtype)

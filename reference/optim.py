@@ -8,6 +8,7 @@
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def run_optim(
     method: str,
     *,
     dtype: torch.dtype = torch.float64,
-    **options: Number,
+    **options: Any,
 ) -> dict[str, np.ndarray]:
     """Take one step per slice of `grads` (leading axis: steps); return the parameters after step 1 as `step1.W_hh` ...
 
@@ -83,7 +84,7 @@ def run_optim(
     """
     leaves = {name: leaf(array, dtype) for name, array in params.items()}
     optimizer = make_optimizer(leaves.values(), method, **options)
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for s in range(len(next(iter(grads.values())))):
         for name, w in leaves.items():
             w.grad = to_torch(grads[name][s], dtype)
@@ -95,7 +96,7 @@ def run_optim(
 def load_state(optimizer: torch.optim.Optimizer, w: Tensor, state: Mapping[str, np.ndarray]) -> None:
     """Put a stored state in place: `v` (and whether it has `started`) for momentum, `m` for Adagrad."""
     for ours, theirs in STATE_NAMES.items():
-        if ours in state and state.get("started", np.True_):
+        if ours in state and ("started" not in state or state["started"]):
             optimizer.state[w][theirs] = to_torch(state[ours], w.dtype)
 
 

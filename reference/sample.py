@@ -1,8 +1,8 @@
 """Sampling under shared random numbers: the same uniforms give the same tokens in any framework.
 
-Logits are divided by the temperature, all but the k largest are dropped (A. Fan et al., ACL 2018), then all but the
-smallest set that holds `top_p` of the mass that is left (A. Holtzman et al., ICLR 2020). What is dropped becomes
--inf, and the softmax of the rest is the distribution. A uniform number picks the token by inverse CDF.
+Logits are divided by the temperature. All but the k largest are dropped (A. Fan et al., ACL 2018), and all outside the
+smallest set of likeliest tokens that holds `top_p` of the whole mass (A. Holtzman et al., ICLR 2020). What is dropped
+becomes -inf, and the softmax of the rest is the distribution. A uniform number picks the token by inverse CDF.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def run_sample(
         If a setting is out of its range, or an array does not fit.
     """
     check_params(params)
-    check_sampling(params, first, uniforms, h0, nonlinearity, method, temperature, top_k, top_p)
+    check_sampling(params, first, uniforms, h0, nonlinearity, method, temperature, top_k, top_p, stop)
     weights = {name: to_torch(array, dtype) for name, array in params.items()}
     u = to_torch(uniforms, dtype)
     token = to_torch(first)
@@ -55,7 +55,7 @@ def run_sample(
             nodes = forward(weights, token[None], h, nonlinearity=nonlinearity)
             h = torch.where(over[:, None], h, nodes.h[-1])
             p = torch.where(over[:, None], 0, filtered(nodes.logits[0], temperature, top_k, top_p))
-            drawn = p.argmax(-1) if method == "greedy" else pick(p, u[t])
+            drawn = nodes.logits[0].argmax(-1) if method == "greedy" else pick(p, u[t])
             token = torch.where(over, NO_TOKEN, drawn)
             all_p.append(p)
             tokens.append(token)
@@ -67,26 +67,20 @@ def run_sample(
 def filtered(
     logits: Tensor, temperature: Number = 1.0, top_k: int | None = None, top_p: Number | None = None
 ) -> Tensor:
-    """Return the distribution that is drawn from. Of equal logits the lower id counts as the larger."""
+    """Return the distribution that is drawn from. Of equal logits the lower id counts as the likelier."""
     z = logits / temperature
+    likeliest, order = z.sort(dim=-1, descending=True, stable=True)
+    rank = order.argsort(-1)
+    dropped = torch.zeros_like(rank, dtype=torch.bool)
     if top_k is not None:
-        z = z.masked_fill(_rank(z) >= top_k, -torch.inf)
-    p = z.softmax(-1)
-    if top_p is None:
-        return p
-    rank = _rank(p)
-    by_rank = torch.zeros_like(p).scatter(-1, rank, p)
-    mass_before = (by_rank.cumsum(-1) - by_rank).gather(-1, rank)
-    return z.masked_fill(mass_before >= top_p, -torch.inf).softmax(-1)
+        dropped |= rank >= top_k
+    if top_p is not None and top_p < 1:  # all the mass is in all tokens, whatever rounding says
+        still_missing = likeliest.softmax(-1).cumsum(-1) < top_p
+        dropped |= rank > still_missing.sum(-1, keepdim=True)
+    return z.masked_fill(dropped, -torch.inf).softmax(-1)
 
 
 def pick(p: Tensor, u: Tensor) -> Tensor:
     """Return the first token whose cumulative probability exceeds `u`, as `np.random.choice` does."""
     cdf = p.cumsum(-1)
     return torch.searchsorted(cdf / cdf[..., -1:], u[..., None], right=True)[..., 0]
-
-
-def _rank(z: Tensor) -> Tensor:
-    """Return the place of each entry in descending order, ties by index."""
-    order = z.sort(dim=-1, descending=True, stable=True).indices
-    return order.argsort(-1)

@@ -34,10 +34,10 @@ class Batch(Protocol):
 class StepOut(NamedTuple):
     """What a step leaves behind: the loss before the update, and all that the next step starts from."""
 
-    loss: np.ndarray
+    loss: float
     params: dict[str, np.ndarray]
     opt_state: dict[str, np.ndarray]
-    h_T: np.ndarray
+    h_T: np.ndarray  # noqa: N815 - the field's name
 
 
 def torch_step(
@@ -66,7 +66,7 @@ def torch_step(
     check_case(params, x, y, h0, settings["nonlinearity"], settings["reduction"], IGNORE_INDEX, None)
     dtype = dtype or torch_dtype(params["W_xh"])
     flat = leaf(np.concatenate([array.ravel() for array in params.values()]), dtype)
-    parts = flat.split([array.size for array in params.values()])
+    parts = torch.split(flat, [array.size for array in params.values()])
     views = {name: part.reshape(params[name].shape) for name, part in zip(params, parts, strict=True)}
 
     nodes = forward(
@@ -87,4 +87,4 @@ def torch_step(
     load_state(optimizer, flat, opt_state)
     optimizer.step()
     updated = {name: to_numpy(view) for name, view in views.items()}
-    return StepOut(to_numpy(value), updated, read_state(optimizer, flat), to_numpy(nodes.h[-1]))
+    return StepOut(float(value.detach()), updated, read_state(optimizer, flat), to_numpy(nodes.h[-1]))

@@ -65,19 +65,22 @@ def check_sampling(
     temperature: float | int,
     top_k: int | None,
     top_p: float | int | None,
+    stop: int | None,
 ) -> None:
     """Refuse settings of a distribution that is none, and arrays that do not fit."""
     I, H, V = check_params(params)
     if nonlinearity not in ("tanh", "relu") or method not in ("draw", "greedy"):
         raise ValueError(f"nonlinearity is {nonlinearity!r} (tanh, relu), method {method!r} (draw, greedy)")
-    if V != I:
-        raise ValueError(f"the network reads {I} tokens and writes {V}: to feed its output back both must be one size")
+    if V > I:
+        raise ValueError(f"W_hy has {V} rows but W_xh {I} columns: a drawn token must be a legal next input")
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature is {temperature}, and must be positive; for the most likely token use greedy")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k is {top_k}, and must be at least 1; None keeps all tokens")
+    if top_k is not None and not 1 <= top_k <= V:
+        raise ValueError(f"top_k is {top_k}, and must lie in 1..{V}; None keeps all tokens")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p is {top_p}, and must lie in (0, 1]; None keeps all tokens")
+    if stop is not None and not 0 <= stop < V:
+        raise ValueError(f"stop is {stop}, and must be a token id from 0 to {V - 1}; None lets the streams go on")
     B = len(first)
     if first.ndim != 1 or uniforms.ndim != 2 or uniforms.shape[1] != B or len(uniforms) == 0:
         raise ValueError(f"first has shape {first.shape}, uniforms {uniforms.shape}: expected (B,) and (T, B)")
