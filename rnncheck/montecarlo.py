@@ -2,119 +2,110 @@
 
 With u the unit roundoff of the candidate's dtype, sigma_ij the measured scale times u, r its root mean square, N the
 number of terms summed over time and batch, f_ij = (2 + N/32) u |ref_ij| for roundings that repeat (a constant token
-rounds every step alike) and eta for underflow:
+makes every step round alike) and eta for underflow:
 
     the whole array     max(0, max|d| - eta)  <= 16 max(max sigma, max f),      d = candidate - reference
     each element        |d_ij| - eta          <= 64 sqrt(sigma_ij^2 + f_ij^2 + (0.1 r)^2)
     nothing to round    candidate_ij = 0 exactly where sigma_ij = 0 and ref_ij = 0
 
-The second layer sees one wrong small entry beside large ones. Arrays with a time axis are judged one step at a time:
-over all steps a wrong last step would drown. This module is arithmetic on stored numbers and needs no torch.
+The second layer sees one wrong small entry beside large ones. An array with a time axis is judged one step at a time:
+taken whole, a 1 % error in its last step would drown. All this is arithmetic on stored numbers and needs no torch.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.trace import TIMED
+from rnncheck.tolerance import Finding, NotComparable, underflow, unit_roundoff, worst_element
 
-__all__ = ["ELEMENT_LIMIT", "WHOLE_LIMIT", "Finding", "MonteCarlo", "gate", "summed_terms"]
+__all__ = ["ELEMENT_LIMIT", "WHOLE_LIMIT", "MonteCarlo", "MonteCarloRule", "gate", "summed_terms"]
 
 WHOLE_LIMIT = 16.0
 ELEMENT_LIMIT = 64.0
+
 POWER = 2.0**-10
+"""An allowance beyond this share of the largest value has no power."""
+
 LINEAR = (0.5, 2.0)
 SUMMED = ("loss", "dW_hy", "db_y", "dW_hh", "dW_xh", "db_h")
 
 
-class Finding(NamedTuple):
-    """The worst place of an array: its error in units of the scale, of `limit` allowed."""
+@dataclass(frozen=True, eq=False)
+class MonteCarloRule:
+    """The rule for one array or one time step of it: `sigma` per unit of u, `terms` summed over time and batch."""
 
-    error: float
-    limit: float
-    rule: str
-    index: tuple[int, ...]
+    sigma: np.ndarray
+    u: float
+    eta: float = 0.0
+    terms: int = 0
 
-    @property
-    def margin(self) -> float:
-        """Error over allowance: above 1 is wrong."""
-        return self.error / self.limit
+    def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
+        """Return the place with the largest margin, of both layers."""
+        sigma = self.u * self.sigma.astype(np.float64)
+        f = (2 + self.terms / 32) * self.u * np.abs(reference)
+        d = np.abs(candidate.astype(np.float64) - reference)
+        exact = (sigma == 0) & (reference == 0)
+        error = np.where(exact, d, np.maximum(d - self.eta, 0))
+        whole = np.where(exact, 0, max(sigma.max(), f.max()))
+        element = np.where(exact, 0, np.sqrt(sigma**2 + f**2 + 0.01 * np.mean(sigma**2)))
+        found = [
+            _finding(error, scale, limit, f"{limit:g} sigma, {layer}")
+            for scale, limit, layer in ((whole, WHOLE_LIMIT, "whole array"), (element, ELEMENT_LIMIT, "each element"))
+        ]
+        return max(found, key=lambda finding: finding.error / finding.limit)
+
+
+def _finding(error: np.ndarray, scale: np.ndarray, limit: float, rule: str) -> Finding:
+    units, index = worst_element(error, scale)
+    return Finding(units, limit, index, rule)
 
 
 @dataclass(frozen=True, eq=False)
 class MonteCarlo:
-    """The rule for one array: `sigma` per unit of u, the candidate's dtype, `terms` summed over time and batch.
+    """The tolerance of one case. `gates` says "ok" for an array that can be judged, and otherwise why it cannot be.
 
-    If `timed`, the first axis is time, and every step is judged for itself.
+    `steps` are the time steps that the arrays with a time axis hold, None for all.
     """
 
-    sigma: np.ndarray
-    dtype: np.dtype
-    terms: int = 0
-    timed: bool = False
+    case: RNNCase
+    sigma: Mapping[str, np.ndarray]
+    gates: Mapping[str, str]
+    steps: Sequence[int] | None = None
 
-    @classmethod
-    def of(cls, case: RNNCase, array: str, sigma: np.ndarray) -> "MonteCarlo":
-        """Make the rule for an array of `case`."""
-        return cls(sigma, case.dtype, summed_terms(case, array), array in TIMED)
-
-    def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
-        """Find the place with the largest margin. Shapes, dtype and finiteness have been judged before."""
-        whole, element = self.errors(candidate, reference)
-        layers = ((whole, WHOLE_LIMIT, "whole array"), (element, ELEMENT_LIMIT, "each element"))
-        found = (Finding(float(e.max()), limit, rule, worst_place(e)) for e, limit, rule in layers)
-        return max(found, key=lambda finding: finding.margin)
-
-    def errors(self, candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the error of every element in units of the two layers, limits 16 and 64; inf where it must be 0."""
-        info = np.finfo(self.dtype)
-        u, eta = float(info.eps) / 2, 64 * float(info.tiny)
-        reference = np.asarray(reference, np.float64)
-        sigma = self.sigma.astype(np.float64) * u
-        f = (2 + self.terms / 32) * u * np.abs(reference)
-        axes = tuple(range(1 if self.timed else 0, reference.ndim))
-        scale = np.maximum(sigma, f).max(axes, keepdims=True)
-        r = np.sqrt((sigma**2).mean(axes, keepdims=True))
-        d = np.abs(np.asarray(candidate, np.float64) - reference)
-        above = np.maximum(d - eta, 0)
-        must_be_zero = (self.sigma == 0) & (reference == 0) & (d > 0)
-        layers = (scale, np.sqrt(sigma**2 + f**2 + (0.1 * r) ** 2))
-        whole, element = (np.where(must_be_zero, math.inf, ratio(above, allowed)) for allowed in layers)
-        return whole, element
+    def rule(self, array: str, step: int | None) -> MonteCarloRule | NotComparable:
+        """Return the rule for `array`, or for time step `step` of it."""
+        if self.gates[array] != "ok":
+            return NotComparable(self.gates[array])
+        sigma = self.sigma[array]
+        if step is not None:
+            sigma = sigma[step if self.steps is None else self.steps.index(step)]
+        dtype = self.case.dtype
+        return MonteCarloRule(sigma, unit_roundoff(dtype), underflow(dtype), summed_terms(self.case, array))
 
 
 def summed_terms(case: RNNCase, array: str) -> int:
-    """Return N, the number of terms that `array` sums over time and batch: T B for loss and parameter gradients."""
+    """Return N, the number of terms that `array` sums over time and batch: T B for the loss and for parameters."""
     sizes = case.sizes
-    each_step = array == "loss" and case.reduction == "none"
-    return sizes["T"] * sizes["B"] if array in SUMMED and not each_step else 0
+    one_per_step = array == "loss" and case.reduction == "none"
+    return sizes["T"] * sizes["B"] if array in SUMMED and not one_per_step else 0
 
 
 def gate(sigma: np.ndarray, coarse: np.ndarray, reference: np.ndarray, dtype: np.dtype) -> str:
-    """Say whether the rule can judge an array: "ok", "no power" (it allows too much) or "nonlinear".
+    """Say whether the rule can judge an array: "ok", "no power" or "nonlinear", the last two with their figures.
 
-    `coarse` is the scale measured with noise 16 times as large. Where the two differ by more than a factor 2 the
-    result is no longer linear in the roundings, and no scale describes it.
+    `coarse` is the scale measured with noise 16 times as large. Where the two scales differ by more than a factor of
+    two, the result is not linear in the roundings, and no scale describes it.
     """
-    u = float(np.finfo(dtype).eps) / 2
     largest = float(sigma.max())
     if largest == 0:
         return "ok"
-    if not WHOLE_LIMIT * largest * u <= POWER * float(np.abs(reference).max()):
-        return "no power"
-    ratio = math.sqrt(float((coarse**2).mean()) / float((sigma**2).mean()))
-    return "ok" if LINEAR[0] <= ratio <= LINEAR[1] else "nonlinear"
-
-
-def ratio(error: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """Divide; 0/0 is 0, x/0 and anything that is not a number is infinite."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = error / allowed
-    return np.where(error == 0, 0.0, np.where(np.isnan(ratio), math.inf, ratio))
-
-
-def worst_place(errors: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
+    allowed, peak = WHOLE_LIMIT * largest * unit_roundoff(dtype), float(np.abs(reference).max())
+    if not allowed <= POWER * peak:
+        return f"no power: rounding may move it by {allowed:.3g}, and its largest value is {peak:.3g}"
+    ratio = math.sqrt(float(np.mean(coarse**2)) / float(np.mean(sigma**2)))
+    if not LINEAR[0] <= ratio <= LINEAR[1]:
+        return f"nonlinear: 16 times the noise moves it {16 * ratio:.3g} times as far"
+    return "ok"

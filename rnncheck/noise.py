@@ -185,7 +185,10 @@ def deviation(
 
 def _stack(inputs: Mapping[str, np.ndarray], K: int) -> dict[str, Tensor]:
     """Repeat each array K times in float64, as leaves that collect a gradient of their own."""
-    return {name: torch.tensor(a, dtype=torch.float64).repeat(K, *[1] * a.ndim).requires_grad_() for name, a in inputs.items()}
+    return {
+        name: torch.tensor(a, dtype=torch.float64).repeat(K, *[1] * a.ndim).requires_grad_()
+        for name, a in inputs.items()
+    }
 
 
 @cache

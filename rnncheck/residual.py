@@ -12,15 +12,15 @@ p (1 + |y - m|) + onehot in dlogits. Underflow is forgiven as in `montecarlo`, b
 candidate must be zero.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 
 from rnncheck.case import RNNCase
 from rnncheck.errors import NotShownError
-from rnncheck.montecarlo import POWER, Finding, ratio, summed_terms, worst_place
-from rnncheck.trace import Trace
+from rnncheck.montecarlo import POWER, summed_terms
+from rnncheck.tolerance import Finding, underflow, unit_roundoff, worst_element
+from rnncheck.trace import ORDER, Trace
 
 __all__ = ["Expected", "Steps", "residual", "wider"]
 
@@ -48,21 +48,19 @@ def residual(case: RNNCase, trace: Trace) -> dict[str, Finding | str]:
         return dict.fromkeys(trace, f"trace residual not available: this machine has no dtype wider than {case.dtype}")
     steps = Steps(case, trace, wide)
     found: dict[str, Finding | str] = {}
-    for name, candidate in trace.items():
+    for name in (name for name in ORDER if name in trace):
         try:
-            found[name] = _judge(candidate, getattr(steps, name)(), case.dtype)
+            found[name] = _judge(trace[name], getattr(steps, name)(), case.dtype)
         except NotShownError as missing:
             found[name] = f"trace residual not available: {missing}"
     return found
 
 
 def _judge(candidate: np.ndarray, expected: Expected, dtype: np.dtype) -> Finding:
-    info = np.finfo(dtype)
     d = np.abs(candidate.astype(expected.value.dtype) - expected.value).astype(np.float64)
-    above = np.maximum(d - 64 * float(info.tiny), 0)
-    errors = np.where((expected.terms == 0) & (d > 0), math.inf, ratio(above, expected.terms * float(info.eps) / 2))
-    place = worst_place(errors)
-    return Finding(float(errors[place]), LIMIT + expected.N / 2, "trace residual", place)
+    error = np.where(expected.terms == 0, d, np.maximum(d - underflow(dtype), 0))
+    units, index = worst_element(error, expected.terms * unit_roundoff(dtype))
+    return Finding(units, LIMIT + expected.N / 2, index, "trace residual")
 
 
 class Steps:
@@ -207,8 +205,7 @@ class Steps:
             value[: len(far)] += far
             terms[: len(far)] += far_terms
         N = self.case.k + 1
-        u = float(np.finfo(self.case.dtype).eps) / 2
-        if (LIMIT + N / 2) * u * terms.max() > POWER * np.abs(value).max():
+        if (LIMIT + N / 2) * unit_roundoff(self.case.dtype) * terms.max() > POWER * np.abs(value).max():
             raise NotShownError(f"over {self.case.k} steps back its tolerance allows too much")
         return Expected(value, terms, N)
 

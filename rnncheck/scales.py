@@ -1,23 +1,26 @@
-"""The scales of a case: Monte Carlo noise over the reference's forward and backward pass, and which arrays it can judge."""
+"""The Monte Carlo tolerance of a case: measured here and now with torch, or taken from a stored vector without it."""
 
-from typing import NamedTuple
-
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnncheck.case import RNNCase
-from rnncheck.montecarlo import gate
-from rnncheck.trace import TIMED
+from rnncheck.case import Case, RNNCase
+from rnncheck.montecarlo import MonteCarlo, gate
+from rnncheck.trace import TIMED, Trace, expected_arrays
 
-__all__ = ["Scales", "scales"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Scales", "noisy_tolerance", "scales", "stored", "stored_tolerance"]
 
 COARSE = 2.0**-40
-MEMORY = 1 << 25
-"""Numbers that one array of all replicas may hold, about: beyond that the replicas run in groups."""
+AT_ONCE = 1 << 25
+"""So many numbers, about, may one array of all replicas hold; beyond that the replicas run in groups."""
 
 
 class Scales(NamedTuple):
-    """By array of the Trace: the reference (float64), sigma per unit of u, and its gate."""
+    """By array of the Trace: the reference (float64), sigma per unit of u, and its gate ("ok", or why not)."""
 
     reference: dict[str, np.ndarray]
     sigma: dict[str, np.ndarray]
@@ -25,35 +28,57 @@ class Scales(NamedTuple):
 
 
 def scales(case: RNNCase, seed: int = 0) -> Scales:
-    """Measure the scale of every array of the case's Trace, and tell "ok" from "no power" and "nonlinear"."""
-    import torch
-    from torch import Tensor
-
+    """Measure the scale of every array of the case's Trace by noise over the reference, forward and back."""
     from rnncheck.noise import REPLICAS, deviation
-    from reference.loop import backward, forward, loss
 
-    ids, targets = case.x.ndim == 2, torch.as_tensor(case.y)
     inputs = dict(case.params)
     inputs |= {name: a for name, a in (("h0", case.h0), ("dloss", case.dloss)) if a is not None}
-    if not ids:
+    if case.x.ndim == 3:
         inputs["x"] = case.x
-
-    def run(leaves: dict[str, Tensor]) -> dict[str, Tensor]:
-        params = {name: leaves[name] for name in case.params}
-        x = torch.as_tensor(case.x) if ids else leaves["x"].movedim(0, 1)
-        nodes = forward(params, x, leaves.get("h0"), nonlinearity=case.nonlinearity, bptt=case.bptt, k=case.k)
-        value = loss(nodes.logits, targets, case.reduction, case.ignore_index)
-        dloss = leaves.get("dloss")
-        if dloss is not None and dloss.ndim == 3:
-            dloss = dloss.movedim(0, 1)
-        grads = backward(value, params, x, nodes, dloss)
-        found = {"h": nodes.h, "logits": nodes.logits, "loss": value, **grads}
-        per_step = {*TIMED, "loss"} if case.reduction == "none" else set(TIMED)
-        return {name: a.movedim(1, 0) if name in per_step else a for name, a in found.items()}
-
     s = case.sizes
     numbers = s["T"] * s["B"] * (s["V"] + s["H"]) + s["H"] * (s["V"] + s["I"])
-    at_once = min(REPLICAS, max(1, MEMORY // numbers))
+    at_once = min(REPLICAS, max(1, AT_ONCE // numbers))
+    run = lambda leaves: _reference(case, leaves)  # noqa: E731
     clean, sigma = deviation(run, inputs, at_once=at_once, seed=seed)
     coarse = deviation(run, inputs, COARSE, at_once=at_once, seed=seed + 1).sigma
     return Scales(clean, sigma, {name: gate(sigma[name], coarse[name], clean[name], case.dtype) for name in sigma})
+
+
+def _reference(case: RNNCase, leaves: dict[str, "Tensor"]) -> dict[str, "Tensor"]:
+    """Run the oracle on replicas; in its time-major arrays their axis comes second."""
+    import torch
+
+    from reference.loop import backward, forward, loss
+
+    params = {name: leaves[name] for name in case.params}
+    x = leaves["x"].movedim(0, 1) if "x" in leaves else torch.as_tensor(case.x)
+    nodes = forward(params, x, leaves.get("h0"), nonlinearity=case.nonlinearity, bptt=case.bptt, k=case.k)
+    value = loss(nodes.logits, torch.as_tensor(case.y), case.reduction, case.ignore_index)
+    dloss = leaves.get("dloss")
+    if dloss is not None and case.reduction == "none":
+        dloss = dloss.movedim(0, 1)
+    found = {"h": nodes.h, "logits": nodes.logits, "loss": value, **backward(value, params, x, nodes, dloss)}
+    timed = {*TIMED, "loss"} if case.reduction == "none" else set(TIMED)
+    return {name: array.movedim(1, 0) if name in timed else array for name, array in found.items()}
+
+
+def noisy_tolerance(case: RNNCase, trace: Trace) -> MonteCarlo:
+    """Measure the tolerance of a fresh case."""
+    _, sigma, gates = scales(case)
+    return MonteCarlo(case, sigma, gates)
+
+
+def stored(sigma: np.ndarray) -> np.ndarray:
+    """Round a scale to float32 for a vector, but never to zero: only a scale of zero demands exact zeros."""
+    small = sigma.astype(np.float32)
+    return np.where((small == 0) & (sigma > 0), np.finfo(np.float32).smallest_subnormal, small)
+
+
+def stored_tolerance(
+    rule: str, case: Case, sigma: Mapping[str, np.ndarray], steps: Sequence[int] | None = None
+) -> MonteCarlo:
+    """Take the tolerance from a vector: it holds a scale for every array that passed its gate."""
+    if rule != "montecarlo" or not isinstance(case, RNNCase):
+        raise ValueError(f"case {case.name}: rule is {rule!r}, expected 'montecarlo' and a case of kind rnn")
+    gates = {name: "ok" if name in sigma else "no scale is stored with the vector" for name in expected_arrays(case)}
+    return MonteCarlo(case, sigma, gates, steps)
