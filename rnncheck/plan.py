@@ -7,7 +7,7 @@ other; fresh cases against PyTorch; training in lockstep on text; resuming; publ
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rnncheck.case import Case, ClipCase, RNNCase
+from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.checks.passes import pass_checks
@@ -16,6 +16,7 @@ from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import compare_all, step_checks
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
+from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.select import selector
 from rnncheck.shipped import shipped
@@ -78,7 +79,7 @@ def _standard(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _gates(planned: Plan, options: VerifyOptions) -> None:
-    """The RNN as a graph of gates, judged like any other implementation. It is for reading, so short cases do."""
+    """Judge the RNN as a graph of gates like any other implementation. It is for reading, so short cases do."""
     oracle, cases = _vectors(options)
     planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
 
@@ -146,7 +147,7 @@ def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
 
 
 def _refuse_without_torch(options: VerifyOptions) -> None:
-    if options.sized or options.recipe and not options.published or options.level == "full":
+    if options.sized or (options.recipe and not options.published) or options.level == "full":
         raise UserError(
             "torch is not installed: fresh cases and lockstep training need it as the oracle; "
             'install it with `pip install "rnncheck[torch]"`, or run `rnncheck verify` to judge by the stored vectors'
