@@ -13,13 +13,14 @@ taken whole, a 1 % error in its last step would drown. All this is arithmetic on
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.tolerance import Finding, NotComparable, underflow, unit_roundoff, worst_element
+from rnncheck.tolerance import Finding, NotComparable, peak, ratio, underflow, unit_roundoff, worst_place
+from rnncheck.trace import TIMED
 
 __all__ = ["ELEMENT_LIMIT", "WHOLE_LIMIT", "MonteCarlo", "MonteCarloRule", "gate", "summed_terms"]
 
@@ -35,55 +36,47 @@ SUMMED = ("loss", "dW_hy", "db_y", "dW_hh", "dW_xh", "db_h")
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloRule:
-    """The rule for one array or one time step of it: `sigma` per unit of u, `terms` summed over time and batch."""
+    """The rule for one array: `sigma` per unit of u, `terms` summed over time and batch; `timed` judges each step."""
 
     sigma: np.ndarray
-    u: float
-    eta: float = 0.0
+    dtype: np.dtype
     terms: int = 0
+    timed: bool = False
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the place with the largest margin, of both layers."""
-        sigma = self.u * self.sigma.astype(np.float64)
-        f = (2 + self.terms / 32) * self.u * np.abs(reference)
-        d = np.abs(candidate.astype(np.float64) - reference)
-        exact = (sigma == 0) & (reference == 0)
-        error = np.where(exact, d, np.maximum(d - self.eta, 0))
-        whole = np.where(exact, 0, max(sigma.max(), f.max()))
-        element = np.where(exact, 0, np.sqrt(sigma**2 + f**2 + 0.01 * np.mean(sigma**2)))
-        found = [
-            _finding(error, scale, limit, f"{limit:g} sigma, {layer}")
-            for scale, limit, layer in ((whole, WHOLE_LIMIT, "whole array"), (element, ELEMENT_LIMIT, "each element"))
-        ]
-        return max(found, key=lambda finding: finding.error / finding.limit)
+        whole, element = self.errors(candidate, reference)
+        layers = ((whole, WHOLE_LIMIT, "16 sigma, whole array"), (element, ELEMENT_LIMIT, "64 sigma, each element"))
+        found = (Finding(float(e.max()), limit, rule, worst_place(e)) for e, limit, rule in layers)
+        return max(found, key=lambda finding: finding.margin)
 
-
-def _finding(error: np.ndarray, scale: np.ndarray, limit: float, rule: str) -> Finding:
-    units, index = worst_element(error, scale)
-    return Finding(units, limit, index, rule)
+    def errors(self, candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return every element's error in units of the two layers; infinite where it must be 0 and is not."""
+        u = unit_roundoff(self.dtype)
+        sigma = u * self.sigma.astype(np.float64)
+        f = (2 + self.terms / 32) * u * np.abs(reference)
+        d = np.abs(np.asarray(candidate, np.float64) - reference)
+        exact = (self.sigma == 0) & (reference == 0)
+        error = np.where(exact, d, np.maximum(d - underflow(self.dtype), 0))
+        r2 = np.mean(sigma**2, axis=tuple(range(int(self.timed), sigma.ndim)), keepdims=True)
+        scales = (np.maximum(peak(sigma, self.timed), peak(f, self.timed)), np.sqrt(sigma**2 + f**2 + 0.01 * r2))
+        whole, element = (ratio(error, np.where(exact, 0.0, scale)) for scale in scales)
+        return whole, element
 
 
 @dataclass(frozen=True, eq=False)
 class MonteCarlo:
-    """The tolerance of one case. `gates` says "ok" for an array that can be judged, and otherwise why it cannot be.
-
-    `steps` are the time steps that the arrays with a time axis hold, None for all.
-    """
+    """The tolerance of one case. `gates` says "ok" for an array that can be judged, and otherwise why it cannot be."""
 
     case: RNNCase
     sigma: Mapping[str, np.ndarray]
     gates: Mapping[str, str]
-    steps: Sequence[int] | None = None
 
-    def rule(self, array: str, step: int | None) -> MonteCarloRule | NotComparable:
-        """Return the rule for `array`, or for time step `step` of it."""
+    def rule(self, array: str) -> MonteCarloRule | NotComparable:
+        """Return the rule for `array`."""
         if self.gates[array] != "ok":
             return NotComparable(self.gates[array])
-        sigma = self.sigma[array]
-        if step is not None:
-            sigma = sigma[step if self.steps is None else self.steps.index(step)]
-        dtype = self.case.dtype
-        return MonteCarloRule(sigma, unit_roundoff(dtype), underflow(dtype), summed_terms(self.case, array))
+        return MonteCarloRule(self.sigma[array], self.case.dtype, summed_terms(self.case, array), array in TIMED)
 
 
 def summed_terms(case: RNNCase, array: str) -> int:
@@ -102,10 +95,10 @@ def gate(sigma: np.ndarray, coarse: np.ndarray, reference: np.ndarray, dtype: np
     largest = float(sigma.max())
     if largest == 0:
         return "ok"
-    allowed, peak = WHOLE_LIMIT * largest * unit_roundoff(dtype), float(np.abs(reference).max())
-    if not allowed <= POWER * peak:
-        return f"no power: rounding may move it by {allowed:.3g}, and its largest value is {peak:.3g}"
-    ratio = math.sqrt(float(np.mean(coarse**2)) / float(np.mean(sigma**2)))
-    if not LINEAR[0] <= ratio <= LINEAR[1]:
-        return f"nonlinear: 16 times the noise moves it {16 * ratio:.3g} times as far"
+    allowed, highest = WHOLE_LIMIT * largest * unit_roundoff(dtype), float(np.abs(reference).max())
+    if not allowed <= POWER * highest:
+        return f"no power: rounding may move it by {allowed:.3g}, and its largest value is {highest:.3g}"
+    growth = math.sqrt(float(np.mean(coarse**2)) / float(np.mean(sigma**2)))
+    if not LINEAR[0] <= growth <= LINEAR[1]:
+        return f"nonlinear: 16 times the noise moves it {16 * growth:.3g} times as far"
     return "ok"

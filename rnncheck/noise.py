@@ -47,12 +47,12 @@ def _operations(names: str) -> list[Any]:
 # Never perturbed: these make, copy or select numbers, or compute without rounding. Views torch tells us itself.
 EXACT = set(
     _operations(
-        "zeros ones full arange eye empty empty_strided scalar_tensor rand randn randint zeros_like ones_like full_like "
-        "empty_like rand_like randn_like new_zeros new_ones new_full new_empty new_empty_strided bernoulli "
-        "clone _to_copy copy copy_ zero zero_ fill fill_ lift_fresh_copy cat stack repeat flip roll tril triu sort topk "
-        "index index_select gather take masked_select embedding where masked_fill masked_fill_ masked_scatter index_fill "
-        "index_copy scatter slice_scatter select_scatter diagonal_scatter select_backward slice_backward "
-        "diagonal_backward unfold_backward constant_pad_nd _unsafe_view _reshape_alias "
+        "zeros ones full arange eye empty empty_strided scalar_tensor rand randn randint bernoulli "
+        "zeros_like ones_like full_like empty_like rand_like randn_like new_zeros new_ones new_full new_empty "
+        "new_empty_strided clone _to_copy copy copy_ zero zero_ fill fill_ lift_fresh_copy cat stack repeat flip roll "
+        "tril triu sort topk index index_select gather take masked_select embedding where masked_fill masked_fill_ "
+        "masked_scatter index_fill index_copy scatter slice_scatter select_scatter diagonal_scatter select_backward "
+        "slice_backward diagonal_backward unfold_backward constant_pad_nd _unsafe_view _reshape_alias "
         "neg abs sign sgn floor ceil round trunc relu threshold_backward maximum minimum clamp clamp_min clamp_max "
         "amax amin max min"
     )
@@ -185,10 +185,8 @@ def deviation(
 
 def _stack(inputs: Mapping[str, np.ndarray], K: int) -> dict[str, Tensor]:
     """Repeat each array K times in float64, as leaves that collect a gradient of their own."""
-    return {
-        name: torch.tensor(a, dtype=torch.float64).repeat(K, *[1] * a.ndim).requires_grad_()
-        for name, a in inputs.items()
-    }
+    copies = {name: torch.tensor(a, dtype=torch.float64).repeat(K, *[1] * a.ndim) for name, a in inputs.items()}
+    return {name: leaf.requires_grad_() for name, leaf in copies.items()}
 
 
 @cache

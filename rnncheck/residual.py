@@ -1,4 +1,4 @@
-"""The trace residual: does each array follow from the candidate's own previous values?
+"""The trace residual: each array must follow from the candidate's own previous values.
 
 Where chaos or lost digits leave nothing to compare (`montecarlo.gate`), each array is computed once more from what
 the candidate itself shows before it, in a wider dtype: float64 for a float32 candidate, longdouble for float64 where
@@ -19,7 +19,7 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.errors import NotShownError
 from rnncheck.montecarlo import POWER, summed_terms
-from rnncheck.tolerance import Finding, underflow, unit_roundoff, worst_element
+from rnncheck.tolerance import Finding, ratio, underflow, unit_roundoff, worst_place
 from rnncheck.trace import ORDER, Trace
 
 __all__ = ["Expected", "Steps", "residual", "wider"]
@@ -59,8 +59,8 @@ def residual(case: RNNCase, trace: Trace) -> dict[str, Finding | str]:
 def _judge(candidate: np.ndarray, expected: Expected, dtype: np.dtype) -> Finding:
     d = np.abs(candidate.astype(expected.value.dtype) - expected.value).astype(np.float64)
     error = np.where(expected.terms == 0, d, np.maximum(d - underflow(dtype), 0))
-    units, index = worst_element(error, expected.terms * unit_roundoff(dtype))
-    return Finding(units, LIMIT + expected.N / 2, index, "trace residual")
+    units = ratio(error, expected.terms * unit_roundoff(dtype))
+    return Finding(float(units.max()), LIMIT + expected.N / 2, "trace residual", worst_place(units))
 
 
 class Steps:

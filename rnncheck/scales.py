@@ -77,8 +77,11 @@ def stored(sigma: np.ndarray) -> np.ndarray:
 def stored_tolerance(
     rule: str, case: Case, sigma: Mapping[str, np.ndarray], steps: Sequence[int] | None = None
 ) -> MonteCarlo:
-    """Take the tolerance from a vector: it holds a scale for every array that passed its gate."""
+    """Take the tolerance from a vector: it holds a scale for every array that passed its gate.
+
+    Where the vector holds only some time steps, so do its scales, and nothing else is needed to judge them.
+    """
     if rule != "montecarlo" or not isinstance(case, RNNCase):
         raise ValueError(f"case {case.name}: rule is {rule!r}, expected 'montecarlo' and a case of kind rnn")
     gates = {name: "ok" if name in sigma else "no scale is stored with the vector" for name in expected_arrays(case)}
-    return MonteCarlo(case, sigma, gates, steps)
+    return MonteCarlo(case, sigma, gates)
