@@ -78,11 +78,11 @@ SPLIT[aten.mean.default] = lambda x, dtype=None: x.sum() / x.numel()
 SPLIT[aten.mean.dim] = lambda x, dim, keepdim=False, dtype=None: (s := x.sum(dim, keepdim)) / (x.numel() / s.numel())
 
 
-class Noise(TorchDispatchMode):
+class Noise(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no annotations
     """While active, round every floating-point result at random; `size` is the relative standard deviation."""
 
     def __init__(self, size: float = SIZE, seed: int = 0):
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.size = size
         self.offsets = random.Random(seed)
         self.generator = torch.Generator().manual_seed(seed)

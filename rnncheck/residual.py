@@ -38,7 +38,7 @@ class Expected(NamedTuple):
 def wider(dtype: np.dtype) -> np.dtype | None:
     """Return the dtype to recompute `dtype` in, or None if this machine has none."""
     wide = np.dtype(np.float64 if dtype == np.float32 else np.longdouble)
-    return wide if np.finfo(wide).eps < np.finfo(dtype).eps else None
+    return wide if unit_roundoff(wide) < unit_roundoff(dtype) else None
 
 
 def residual(case: RNNCase, trace: Trace) -> dict[str, Finding | str]:

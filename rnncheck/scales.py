@@ -7,7 +7,9 @@ import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.montecarlo import MonteCarlo, gate
-from rnncheck.trace import TIMED, Trace, expected_arrays
+from rnncheck.oracle import Arithmetic
+from rnncheck.tolerance import Tolerance
+from rnncheck.trace import TIMED, Trace
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,13 +77,14 @@ def stored(sigma: np.ndarray) -> np.ndarray:
 
 
 def stored_tolerance(
-    rule: str, case: Case, sigma: Mapping[str, np.ndarray], steps: Sequence[int] | None = None
-) -> MonteCarlo:
-    """Take the tolerance from a vector: it holds a scale for every array that passed its gate.
+    rule: str, case: Case, scales: Mapping[str, np.ndarray], steps: Sequence[int] | None = None
+) -> Tolerance:
+    """Take the tolerance from a vector, by the name of its rule: "monte-carlo" or, without recurrence, "arithmetic".
 
-    Where the vector holds only some time steps, so do its scales, and nothing else is needed to judge them.
+    Vectors hold only arrays that passed their gate. Where one holds only the time steps `steps`, so do its scales.
     """
-    if rule != "montecarlo" or not isinstance(case, RNNCase):
-        raise ValueError(f"case {case.name}: rule is {rule!r}, expected 'montecarlo' and a case of kind rnn")
-    gates = {name: "ok" if name in sigma else "no scale is stored with the vector" for name in expected_arrays(case)}
-    return MonteCarlo(case, sigma, gates)
+    if rule == "arithmetic":
+        return Arithmetic(case, scales)
+    if rule != "monte-carlo" or not isinstance(case, RNNCase):
+        raise ValueError(f"case {case.name} ({case.kind}): rule is {rule!r}, expected monte-carlo (rnn) or arithmetic")
+    return MonteCarlo(case, scales, dict.fromkeys(scales, "ok"))
