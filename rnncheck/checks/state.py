@@ -39,7 +39,7 @@ def _check(
 
 
 def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
-    """The first result is copied before the second call: an implementation may not write into it later either."""
+    """Ask twice with another case in between. The first result is copied: it may not be written into later either."""
     first = bench.run(case)
     kept = {name: np.array(array) for name, array in first.items()}
     bench.run(other)
@@ -67,7 +67,7 @@ def _no_alias(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
     given = case.copy()
     trace = {name: np.asarray(array) for name, array in bench.implementation.run(given).items()}
     inputs = given.arrays()
-    found = {name: "" for name in trace}
+    found = dict.fromkeys(trace, "")
     for name, array in trace.items():
         for source, input_array in inputs.items():
             if np.may_share_memory(array, input_array) and np.shares_memory(array, input_array):
