@@ -1,0 +1,51 @@
+"""`rnncheck vectors`: write the stored cases with their answers, and check those that are there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnncheck.cli.options import JsonFile, JunitFile, Threads
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Write or check the stored vectors, by which a machine without PyTorch judges.")
+Folder = Annotated[
+    Path | None, typer.Argument(file_okay=False, metavar="[DIR]", help="Default: the vectors that are shipped.")
+]
+
+
+@app.command()
+def write(folder: Folder = None, threads: Threads = None) -> None:
+    """Write the standard cases with the answers of PyTorch.
+
+    For example:
+
+        rnncheck vectors write
+
+        rnncheck vectors write /tmp/vectors
+    """
+    from rnncheck.cli.output import Output
+    from rnncheck.vectors import write_vectors
+
+    with Output().progress("vectors") as progress:
+        write_vectors(folder, progress.advance)
+
+
+@app.command()
+def check(folder: Folder = None, json: JsonFile = None, junit: JunitFile = None, threads: Threads = None) -> int:
+    """Check that the vectors are whole, and that PyTorch still gives the answers they hold.
+
+    For example:
+
+        rnncheck vectors check
+
+        rnncheck vectors check /tmp/vectors --json -
+    """
+    from rnncheck.cli.output import Output
+    from rnncheck.vectors import check_vectors
+
+    output = Output(json, junit)
+    with output.progress("vectors") as progress:
+        report = check_vectors(folder, progress)
+    return output.emit(report)
