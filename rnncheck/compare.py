@@ -55,7 +55,6 @@ def assert_agrees(case: Case, candidate: Trace, answer: Answer) -> list[Comparis
 def _compare_array(case: Case, name: str, candidate: np.ndarray, answer: Answer) -> Comparison:
     reference = answer.trace[name]
     timed = name in TIMED
-    steps = list(range(len(reference))) if answer.steps is None else list(answer.steps)
     shape = reference.shape
     if timed and answer.steps is not None:
         shape = (_length(case), *reference.shape[1:])
@@ -64,6 +63,7 @@ def _compare_array(case: Case, name: str, candidate: np.ndarray, answer: Answer)
         return Comparison(name, Verdict.FAILED, error=np.inf, rule="form", reason=wrong)
     if not timed:
         return _judge_numbers(name, None, candidate, reference, answer.tolerance)
+    steps = range(len(reference)) if answer.steps is None else answer.steps
     judged = [
         _judge_numbers(name, step, candidate[step], reference[row], answer.tolerance) for row, step in enumerate(steps)
     ]
