@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -54,8 +54,8 @@ class Comparison:
 class Outcome:
     """One check on one case: its verdict and the worst comparison of every array, in dataflow order.
 
-    `compared` counts the arrays held against the oracle. `sizes` are those of the case (T, B, I, H, V), where it has
-    them. Outcomes with the same `flow` look at one Trace in dataflow order: the first that fails is the cause.
+    `compared` counts the arrays held against the oracle. Outcomes with the same `flow` look at one Trace, in dataflow
+    order: the first that fails is the cause, the others are its consequences.
     """
 
     check: str
@@ -66,7 +66,6 @@ class Outcome:
     reproduce: str = ""
     seconds: float = 0.0
     compared: int = 0
-    sizes: Mapping[str, int] = field(default_factory=dict)
     flow: str = ""
 
     @property

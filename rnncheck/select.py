@@ -1,26 +1,30 @@
 """Choose checks by name as pytest's `-k` does: parts of a name, joined by `and`, `or`, `not` and parentheses.
 
+A whole name chooses that check alone, so that the command under a failure runs nothing else.
+
 expression := term ("or" term)*     term := factor ("and" factor)*     factor := "not" factor | "(" expression ")" | part
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from rnncheck.errors import UserError
 
-__all__ = ["selector"]
+__all__ = ["choose"]
 
 Selector = Callable[[str], bool]
 KEYWORDS = ("and", "or", "not", "(", ")")
 
 
-def selector(expression: str) -> Selector:
-    """Return a function that says whether a name matches; case does not matter."""
+def choose(expression: str, names: Collection[str]) -> set[str]:
+    """Return the names that `expression` chooses; case does not matter."""
+    if expression in names:
+        return {expression}
     parser = _Parser(expression)
-    found = parser.expression()
+    matches = parser.expression()
     if parser.tokens:
         raise parser.complaint("the end")
-    return found
+    return {name for name in names if matches(name)}
 
 
 class _Parser:

@@ -1,11 +1,14 @@
 """`rnncheck verify`: the main job."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rnncheck.cli.options import JsonFile, JunitFile, Seed, Threads, at_least, parse_numbers
+
+if TYPE_CHECKING:
+    from rnncheck.verify import VerifyOptions
 
 __all__ = ["verify"]
 
@@ -45,6 +48,7 @@ def verify(
         str | None,
         typer.Option("-k", metavar="EXPR", help="Only checks whose name matches, as in pytest: `forward and not B=1`."),
     ] = None,
+    names: Annotated[bool, typer.Option("--list", help="Print the names of the checks and run none.")] = False,
     seed: Seed = 0,
     json: JsonFile = None,
     junit: JunitFile = None,
@@ -64,19 +68,18 @@ def verify(
 
         rnncheck verify -k "gradients and not B=1" --seed 7
     """
-    _refuse_contradictions(quick, full, cases, recipe, published, data)
-    lengths_list = None if lengths is None else parse_numbers(lengths, "--lengths")
-    batch_list = None if batch is None else parse_numbers(batch, "--batch")
+    if quick and full:
+        raise typer.BadParameter("choose one of the two: they plan different checks", param_hint="--quick --full")
     from rnncheck.cli.output import Output
+    from rnncheck.plan import plan
     from rnncheck.verify import VerifyOptions
     from rnncheck.verify import verify as run
 
-    output = Output(json, junit)
     options = VerifyOptions(
         level="quick" if quick else "full" if full else "default",
         dtype=dtype,
-        lengths=lengths_list,
-        batch=batch_list,
+        lengths=None if lengths is None else parse_numbers(lengths, "--lengths"),
+        batch=None if batch is None else parse_numbers(batch, "--batch"),
         hidden=hidden,
         vocab=vocab,
         cases=cases,
@@ -86,22 +89,26 @@ def verify(
         seed=seed,
         select=select,
     )
+    _refuse_contradictions(options)
+    output = Output(json, junit)
+    if names:
+        typer.echo("\n".join(check.name for check, _ in plan(options).checks))
+        return 0
     with output.progress() as progress:
         report = run(options, progress)
     return output.emit(report)
 
 
-def _refuse_contradictions(
-    quick: bool, full: bool, cases: int | None, recipe: str | None, published: bool, data: Path | None
-) -> None:
+def _refuse_contradictions(options: "VerifyOptions") -> None:
     """Refuse options that do not go together: an option that would do nothing is a mistake worth a sentence."""
-    if quick and full:
-        raise typer.BadParameter("choose one of the two: they plan different checks", param_hint="--quick --full")
-    if cases is not None and not full:
-        raise typer.BadParameter("it counts the fresh seeds of --full; add --full", param_hint="--cases")
-    if published and recipe != "names":
+    if options.published and options.recipe != "names":
         raise typer.BadParameter("the published run is that of the names; add --recipe names", param_hint="--published")
-    if data is not None and recipe is None:
+    if options.data is not None and options.recipe is None:
         raise typer.BadParameter(
             "it is the text that a recipe trains on; add --recipe names, sentences or chars", param_hint="--data"
         )
+    for name in ("lengths", "batch", "hidden", "vocab", "cases"):
+        if options.recipe is not None and getattr(options, name) is not None:
+            raise typer.BadParameter(
+                f"recipe {options.recipe} has sizes of its own; leave one of the two out", param_hint=f"--{name} --recipe"
+            )

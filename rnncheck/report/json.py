@@ -40,14 +40,14 @@ def report_dict(report: Report) -> dict[str, Any]:
         "oracle": report.oracle,
         "seed": report.seed,
         "settings": report.settings,
-        "versions": {**versions(), **report.versions},
+        "versions": versions() | report.versions,
         "worst": {array: _comparison(c) for array, c in report.worst.items()},
         "families": [_family(name, outcomes) for name, outcomes in report.families.items()],
         "notes": report.notes,
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],
     }
-    plain_document: dict[str, Any] = plain(document)
-    return plain_document
+    rendered: dict[str, Any] = plain(document)
+    return rendered
 
 
 def plain(value: Any) -> Any:
@@ -84,7 +84,6 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "earliest": None if outcome.earliest is None else outcome.earliest.array,
         "consequences": consequences(outcome),
         "reproduce": outcome.reproduce,
-        "sizes": outcome.sizes,
         "compared": outcome.compared,
         "seconds": outcome.seconds,
         "comparisons": [_comparison(c) for c in outcome.comparisons],

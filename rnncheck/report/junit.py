@@ -41,7 +41,7 @@ def _suite(name: str, outcomes: list[Outcome], report: Report) -> ET.Element:
     }
     suite = ET.Element("testsuite", {"name": _legal(name), **counts})
     properties = ET.SubElement(suite, "properties")
-    for key, value in {"seed": report.seed, **versions(), **report.versions}.items():
+    for key, value in {"seed": report.seed, **(versions() | report.versions)}.items():
         ET.SubElement(properties, "property", {"name": key, "value": _legal(str(value))})
     suite.extend(_testcase(outcome, report.seed) for outcome in outcomes)
     return suite

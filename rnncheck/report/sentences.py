@@ -1,5 +1,6 @@
 """The words of a report, said once for every renderer: margins, failures, the closing count, the verdict."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -15,7 +16,8 @@ def margin(comparison: Comparison, outcome: Outcome | None = None) -> str:
     words = f"{comparison.error:.2g} of {comparison.limit:g} in {comparison.array}"
     if outcome is None:
         return words
-    return f"{words} at T = {outcome.sizes['T']}" if "T" in outcome.sizes else f"{words} ({outcome.check})"
+    length = re.search(r"\bT=(\d+)", outcome.check)
+    return f"{words} at T = {length[1]}" if length else f"{words} ({outcome.check})"
 
 
 def family_worst(outcomes: list[Outcome]) -> str:

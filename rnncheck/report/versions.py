@@ -8,8 +8,8 @@ from rnncheck import __version__
 __all__ = ["versions"]
 
 
-def versions() -> dict[str, str | None]:
-    """Return the versions of the suite, Python, NumPy and torch (None where it is not installed)."""
+def versions() -> dict[str, str]:
+    """Return the versions of the suite, Python, NumPy and torch (`not installed` where it is not)."""
     return {
         "rnncheck": __version__,
         "python": platform.python_version(),
@@ -19,8 +19,8 @@ def versions() -> dict[str, str | None]:
     }
 
 
-def _installed(name: str) -> str | None:
+def _installed(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        return None
+        return "not installed"
