@@ -4,7 +4,6 @@ Sections, each a few lines: our RNN against the stored vectors; the graph of gat
 other; fresh cases against PyTorch; training in lockstep on text; resuming; published figures.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -15,6 +14,7 @@ from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
 from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import compare_all, step_checks
+from rnncheck.choose import choose
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
 from rnncheck.oracle import LiveOracle, Oracle
@@ -52,7 +52,8 @@ def plan(options: VerifyOptions) -> Plan:
     for section in _sections(options, torch):
         section(planned, options)
     if options.select:
-        planned.checks = [(c, b) for c, b in planned.checks if _matches(c.name, options.select)]
+        chosen = choose(options.select, [check.name for check, _ in planned.checks])
+        planned.checks = [(c, b) for c, b in planned.checks if c.name in chosen]
     return planned
 
 
@@ -135,11 +136,6 @@ def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
 
 def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
     return [c for c in cases if isinstance(c, RNNCase) and len(c.x) <= longest]
-
-
-def _matches(name: str, select: str) -> bool:
-    """Match like `pytest -k` for plain words, exactly where the whole name is given."""
-    return select == name or all(word in name for word in re.split(r"\s+and\s+", select))
 
 
 def _refuse_without_torch(options: VerifyOptions) -> None:

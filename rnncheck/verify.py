@@ -1,19 +1,17 @@
 """The main job: plan every check of our own RNN against the oracle, run them, count them."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import rnncheck
 from rnncheck.checks.check import run_check
 from rnncheck.errors import UserError
+from rnncheck.report.versions import versions
 from rnncheck.result import Outcome, Report
 
-__all__ = ["VerifyOptions", "torch_available", "verify", "versions"]
+__all__ = ["VerifyOptions", "torch_available", "verify"]
 
 Progress = Callable[[Outcome, int, int], None]
 
@@ -79,14 +77,3 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
 def torch_available() -> bool:
     """Tell whether torch is installed, without importing it."""
     return find_spec("torch") is not None
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    found: dict[str, Any] = {"rnncheck": rnncheck.__version__, "python": platform.python_version()}
-    for package in ("numpy", "torch"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found

@@ -31,7 +31,7 @@ def verify(
     ] = None,
     cases: Annotated[
         int | None,
-        typer.Option(callback=at_least(1), metavar="N", help="Number of fresh seeds of `--full`. Default: 10000."),
+        typer.Option(callback=at_least(1), metavar="N", help="Number of fresh cases; `--full` has 10000."),
     ] = None,
     recipe: Annotated[
         Literal["names", "sentences", "chars"] | None,
@@ -71,7 +71,6 @@ def verify(
     if quick and full:
         raise typer.BadParameter("choose one of the two: they plan different checks", param_hint="--quick --full")
     from rnncheck.cli.output import Output
-    from rnncheck.plan import plan
     from rnncheck.verify import VerifyOptions
     from rnncheck.verify import verify as run
 
@@ -92,6 +91,8 @@ def verify(
     _refuse_contradictions(options)
     output = Output(json, junit)
     if names:
+        from rnncheck.plan import plan
+
         typer.echo("\n".join(check.name for check, _ in plan(options).checks))
         return 0
     with output.progress() as progress:
@@ -110,5 +111,6 @@ def _refuse_contradictions(options: "VerifyOptions") -> None:
     for name in ("lengths", "batch", "hidden", "vocab", "cases"):
         if options.recipe is not None and getattr(options, name) is not None:
             raise typer.BadParameter(
-                f"recipe {options.recipe} has sizes of its own; leave one of the two out", param_hint=f"--{name} --recipe"
+                f"recipe {options.recipe} has sizes of its own; leave one of the two out",
+                param_hint=f"--{name} --recipe",
             )

@@ -2,7 +2,9 @@
 
 A whole name chooses that check alone, so that the command under a failure runs nothing else.
 
-expression := term ("or" term)*     term := factor ("and" factor)*     factor := "not" factor | "(" expression ")" | part
+    expression := term ("or" term)*
+    term       := factor ("and" factor)*
+    factor     := "not" factor | "(" expression ")" | part
 """
 
 import re
