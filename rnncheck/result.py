@@ -43,11 +43,12 @@ class Comparison:
 
     def __str__(self) -> str:
         """Say it in one line: array, place, both values, margin or reason."""
-        place = "" if self.step is None else f" at step {self.step + 1}"
+        place = f"{list(self.index)}" if self.index else ""
+        place += "" if self.step is None else f" at step {self.step + 1}"
         if self.reason:
             return f"{self.array}{place}: {self.reason}"
         values = "" if self.candidate is None else f", candidate {self.candidate!r}, reference {self.reference!r}"
-        return f"{self.array}{place}{list(self.index)}: {self.error:.3g} of {self.limit:g} ({self.rule}){values}"
+        return f"{self.array}{place}: {self.error:.3g} of {self.limit:g} ({self.rule}){values}"
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Where a command's report goes: the terminal, and the files that were asked for."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,11 +33,11 @@ class Output:
     @property
     def console(self) -> Console:
         """The console for people: standard error where standard output belongs to a program."""
-        return terminal.console(sys.stderr if STDOUT in (self.json, self.junit) else sys.stdout)
+        return terminal.console(stderr=STDOUT in (self.json, self.junit))
 
     def progress(self, things: str = "checks") -> Progress:
         """Return a progress display, on standard error so that `rnncheck verify > file` still shows it."""
-        return Progress(terminal.console(sys.stderr), things)
+        return Progress(terminal.console(stderr=True), things)
 
     def emit(self, report: Report) -> int:
         """Show the report, then write the files: one that fails costs nobody the verdict. Return the exit code."""

@@ -1,14 +1,11 @@
 """`rnncheck verify`: the main job."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from rnncheck.cli.options import JsonFile, JunitFile, Seed, Threads, at_least, parse_numbers
-
-if TYPE_CHECKING:
-    from rnncheck.verify import VerifyOptions
 
 __all__ = ["verify"]
 
@@ -70,6 +67,8 @@ def verify(
     """
     if quick and full:
         raise typer.BadParameter("choose one of the two: they plan different checks", param_hint="--quick --full")
+    sizes = {"--lengths": lengths, "--batch": batch, "--hidden": hidden, "--vocab": vocab, "--cases": cases}
+    _refuse_contradictions(recipe, published, data, [option for option, size in sizes.items() if size is not None])
     from rnncheck.cli.output import Output
     from rnncheck.verify import VerifyOptions
     from rnncheck.verify import verify as run
@@ -88,7 +87,6 @@ def verify(
         seed=seed,
         select=select,
     )
-    _refuse_contradictions(options)
     output = Output(json, junit)
     if names:
         from rnncheck.plan import plan
@@ -100,17 +98,15 @@ def verify(
     return output.emit(report)
 
 
-def _refuse_contradictions(options: "VerifyOptions") -> None:
+def _refuse_contradictions(recipe: str | None, published: bool, data: Path | None, sizes: list[str]) -> None:
     """Refuse options that do not go together: an option that would do nothing is a mistake worth a sentence."""
-    if options.published and options.recipe != "names":
+    if published and recipe != "names":
         raise typer.BadParameter("the published run is that of the names; add --recipe names", param_hint="--published")
-    if options.data is not None and options.recipe is None:
+    if data is not None and recipe is None:
         raise typer.BadParameter(
             "it is the text that a recipe trains on; add --recipe names, sentences or chars", param_hint="--data"
         )
-    for name in ("lengths", "batch", "hidden", "vocab", "cases"):
-        if options.recipe is not None and getattr(options, name) is not None:
-            raise typer.BadParameter(
-                f"recipe {options.recipe} has sizes of its own; leave one of the two out",
-                param_hint=f"--{name} --recipe",
-            )
+    if recipe is not None and sizes:
+        raise typer.BadParameter(
+            f"recipe {recipe} has sizes of its own; leave one of the two out", param_hint=f"{sizes[0]} --recipe"
+        )

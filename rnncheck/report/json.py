@@ -71,7 +71,7 @@ def _family(name: str, outcomes: list[Outcome]) -> dict[str, Any]:
         "checks": len(outcomes),
         "compared": sum(outcome.compared for outcome in outcomes),
         "verdict": family_verdict(outcomes),
-        "seconds": sum(outcome.seconds for outcome in outcomes),
+        "seconds": math.fsum(outcome.seconds for outcome in outcomes),
     }
 
 

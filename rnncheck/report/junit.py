@@ -5,6 +5,7 @@ testcases would show an unfinished run as green, so a run that proves nothing ca
 """
 
 import re
+from math import fsum
 from xml.etree import ElementTree as ET
 
 from rnncheck.report.sentences import closing_count, failure, verdict
@@ -23,7 +24,7 @@ def dumps(report: Report) -> str:
     if report.exit_code in (2, 3):
         suites.append(_nothing_proved(report))
     totals = {key: str(sum(int(s.get(key, "0")) for s in suites)) for key in ("tests", "failures", "errors")}
-    time = _seconds(sum(outcome.seconds for outcome in report.outcomes))
+    time = _seconds(fsum(outcome.seconds for outcome in report.outcomes))
     root = ET.Element("testsuites", {"name": "rnncheck", **totals, "time": time})
     root.extend(suites)
     ET.indent(root)
@@ -37,7 +38,7 @@ def _suite(name: str, outcomes: list[Outcome], report: Report) -> ET.Element:
         "failures": str(report.count(Verdict.FAILED, outcomes)),
         "errors": "0",
         "skipped": str(skipped),
-        "time": _seconds(sum(outcome.seconds for outcome in outcomes)),
+        "time": _seconds(fsum(outcome.seconds for outcome in outcomes)),
     }
     suite = ET.Element("testsuite", {"name": _legal(name), **counts})
     properties = ET.SubElement(suite, "properties")

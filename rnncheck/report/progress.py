@@ -1,7 +1,6 @@
 """Progress of a run: a live bar on a terminal, at most ten plain lines anywhere else."""
 
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -45,7 +44,7 @@ class Progress:
             line = f"{done} of {planned} {self.things}{failures}"
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         """Start the bar."""
         if self.bar is not None:
             self.bar.start()

@@ -1,7 +1,6 @@
 """A report for people: failures first, then a table of families, then the count that must match the plan."""
 
 import sys
-from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
@@ -17,10 +16,10 @@ PLAIN_WIDTH = 120
 COLOURS = {0: "green", 1: "red", 2: "red", 3: "yellow"}
 
 
-def console(stream: TextIO | None = None) -> Console:
-    """Return a console on `stream` (standard output by default): plain and wide where nobody watches."""
-    stream = sys.stdout if stream is None else stream
-    return Console(file=stream, width=None if stream.isatty() else PLAIN_WIDTH)
+def console(stderr: bool = False) -> Console:
+    """Return a console on standard output or standard error: plain and wide where nobody watches."""
+    watched = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, width=None if watched else PLAIN_WIDTH)
 
 
 def show(report: Report, out: Console) -> None:
