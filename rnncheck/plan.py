@@ -6,19 +6,26 @@ other; fresh cases against PyTorch; training in lockstep on text; resuming; publ
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
-from rnncheck.case import Case, ClipCase, RNNCase
+from numpy_impl.datasets import load_dataset
+from numpy_impl.recipes import RECIPES
+from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.checks.passes import pass_checks
+from rnncheck.checks.published import published_checks
+from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
 from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import compare_all, step_checks
-from rnncheck.choose import choose
+from rnncheck.download import public_file
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
+from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.oracle import LiveOracle, Oracle
-from rnncheck.shipped import shipped
+from rnncheck.select import selector
+from rnncheck.shipped import shipped, shipped_text
 from rnncheck.sweep import Sweep
 from rnncheck.vectors import VectorOracle, read_vectors
 from rnncheck.verify import VerifyOptions, torch_available
@@ -52,8 +59,8 @@ def plan(options: VerifyOptions) -> Plan:
     for section in _sections(options, torch):
         section(planned, options)
     if options.select:
-        chosen = choose(options.select, [check.name for check, _ in planned.checks])
-        planned.checks = [(c, b) for c, b in planned.checks if c.name in chosen]
+        chosen = selector(options.select)
+        planned.checks = [(c, b) for c, b in planned.checks if chosen(c.name)]
     return planned
 
 
@@ -78,10 +85,9 @@ def _standard(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _gates(planned: Plan, options: VerifyOptions) -> None:
-    """The RNN as a graph of gates, judged like any other implementation. It is for reading, so short cases do."""
+    """Judge the RNN as a graph of gates like any other implementation. It is for reading, so short cases do."""
     oracle, cases = _vectors(options)
-    shown = [c for c in _passes(cases, 30) if c.nonlinearity == "tanh" and c.bptt != "chunked"]
-    planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in shown))
+    planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
 
 
 def _opinions(planned: Plan, options: VerifyOptions) -> None:
@@ -126,6 +132,27 @@ def _live(options: VerifyOptions) -> Oracle:
     return LiveOracle(noisy_tolerance)
 
 
+def _lockstep(planned: Plan, options: VerifyOptions) -> None:
+    """Each recipe trained on text, every array of every step judged."""
+    steps = options.cases or (20 if options.level == "quick" else 200)
+    for name in [options.recipe] if options.recipe else RECIPES:
+        data = load_dataset(RECIPES[name], str(options.data or shipped_text(name)))
+        lockstep = Lockstep(RECIPES[name], data, options.seed)
+        planned.add(NumpyImpl(), LiveOracle(), lockstep_checks(lockstep, steps))
+
+
+def _resume(planned: Plan, options: VerifyOptions) -> None:
+    """Stop, save, load, go on: every recipe on its shipped text."""
+    for recipe in RECIPES.values():
+        load = lru_cache(partial(load_dataset, recipe, str(shipped_text(recipe.name))))
+        planned.add(NumpyImpl(), LiveOracle(), resume_checks(recipe, load, options.seed))
+
+
+def _published(planned: Plan, options: VerifyOptions) -> None:
+    """The published run, on the public file."""
+    planned.add(NumpyImpl(), LiveOracle(), published_checks(options.data or public_file("person_names.txt")))
+
+
 def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
     vectors = read_vectors(shipped("vectors/v1"))
     cases = [v.case for v in vectors if str(v.case.dtype) in ((options.dtype,) if options.dtype else DTYPES)]
@@ -139,7 +166,7 @@ def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
 
 
 def _refuse_without_torch(options: VerifyOptions) -> None:
-    if options.sized or options.recipe and not options.published or options.level == "full":
+    if options.sized or (options.recipe and not options.published) or options.level == "full":
         raise UserError(
             "torch is not installed: fresh cases and lockstep training need it as the oracle; "
             'install it with `pip install "rnncheck[torch]"`, or run `rnncheck verify` to judge by the stored vectors'

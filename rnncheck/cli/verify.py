@@ -28,7 +28,11 @@ def verify(
     ] = None,
     cases: Annotated[
         int | None,
-        typer.Option(callback=at_least(1), metavar="N", help="Number of fresh cases; `--full` has 10000."),
+        typer.Option(
+            callback=at_least(1),
+            metavar="N",
+            help="Number of fresh cases (`--full`: 10000), or of steps with `--recipe`.",
+        ),
     ] = None,
     recipe: Annotated[
         Literal["names", "sentences", "chars"] | None,
@@ -67,7 +71,7 @@ def verify(
     """
     if quick and full:
         raise typer.BadParameter("choose one of the two: they plan different checks", param_hint="--quick --full")
-    sizes = {"--lengths": lengths, "--batch": batch, "--hidden": hidden, "--vocab": vocab, "--cases": cases}
+    sizes = {"--lengths": lengths, "--batch": batch, "--hidden": hidden, "--vocab": vocab, "--dtype": dtype}
     _refuse_contradictions(recipe, published, data, [option for option, size in sizes.items() if size is not None])
     from rnncheck.cli.output import Output
     from rnncheck.verify import VerifyOptions
@@ -108,5 +112,5 @@ def _refuse_contradictions(recipe: str | None, published: bool, data: Path | Non
         )
     if recipe is not None and sizes:
         raise typer.BadParameter(
-            f"recipe {recipe} has sizes of its own; leave one of the two out", param_hint=f"{sizes[0]} --recipe"
+            f"recipe {recipe} has its own sizes and dtype; leave one of the two out", param_hint=f"{sizes[0]} --recipe"
         )

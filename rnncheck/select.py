@@ -1,6 +1,6 @@
 """Choose checks by name as pytest's `-k` does: parts of a name, joined by `and`, `or`, `not` and parentheses.
 
-A whole name chooses that check alone, so that the command under a failure runs nothing else.
+A whole name, `family[case]`, chooses that check alone: the command under a failure runs nothing else.
 
     expression := term ("or" term)*
     term       := factor ("and" factor)*
@@ -8,25 +8,24 @@ A whole name chooses that check alone, so that the command under a failure runs 
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from rnncheck.errors import UserError
 
-__all__ = ["choose"]
+__all__ = ["selector"]
 
 Selector = Callable[[str], bool]
+WHOLE = re.compile(r"[^\[]+\[.*\]")
 KEYWORDS = ("and", "or", "not", "(", ")")
 
 
-def choose(expression: str, names: Collection[str]) -> set[str]:
-    """Return the names that `expression` chooses; case does not matter."""
-    if expression in names:
-        return {expression}
+def selector(expression: str) -> Selector:
+    """Return a function that says whether a name is chosen; case does not matter."""
     parser = _Parser(expression)
-    matches = parser.expression()
+    chosen = parser.expression()
     if parser.tokens:
         raise parser.complaint("the end")
-    return {name for name in names if matches(name)}
+    return chosen
 
 
 class _Parser:
@@ -60,7 +59,8 @@ class _Parser:
         if not self.tokens or self.tokens[0].lower() in KEYWORDS:
             raise self.complaint("part of a check's name")
         part = self.tokens.pop(0).lower()
-        return lambda name: part in name.lower()
+        whole = WHOLE.fullmatch(part)
+        return lambda name: part == name.lower() if whole else part in name.lower()
 
     def take(self, token: str) -> bool:
         """Take the next token if it is this one."""
