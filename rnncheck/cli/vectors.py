@@ -26,7 +26,7 @@ def write(folder: Folder = None, threads: Threads = None) -> None:
         rnncheck vectors write /tmp/vectors
     """
     from rnncheck.cli.output import Output
-    from rnncheck.vectors import write_vectors
+    from rnncheck.make_vectors import write_vectors
 
     with Output().progress("vectors") as progress:
         write_vectors(folder, progress.advance)
@@ -43,9 +43,9 @@ def check(folder: Folder = None, json: JsonFile = None, junit: JunitFile = None,
         rnncheck vectors check /tmp/vectors --json -
     """
     from rnncheck.cli.output import Output
-    from rnncheck.vectors import check_vectors
+    from rnncheck.make_vectors import check_vectors
 
     output = Output(json, junit)
-    with output.progress("vectors") as progress:
+    with output.progress() as progress:
         report = check_vectors(folder, progress)
     return output.emit(report)

@@ -32,9 +32,9 @@ class Progress:
     def __call__(self, outcome: Outcome, done: int, planned: int) -> None:
         """Take note of one outcome."""
         self.failed += outcome.verdict is Verdict.FAILED
-        self.advance(done, planned, outcome.family)
+        self.advance(outcome.family, done, planned)
 
-    def advance(self, done: int, planned: int, what: str = "") -> None:
+    def advance(self, what: str, done: int, planned: int) -> None:
         """Show that `done` of `planned` things are over; `what` names the latest of them."""
         before, self.done, self.planned = self.done, done, planned
         failures = f", {self.failed} failed" if self.failed else ""
