@@ -30,11 +30,9 @@ Complaint = cast(type[typer.BadParameter], typer.BadParameter.__mro__[2])
 def exit_code(command: Callable[[], int | None], argv: Sequence[str]) -> int:
     """Run `command` and return its exit code; say in one sentence why where it could not run."""
     try:
-        code = command() or 0
+        code = _run(command)
         sys.stdout.flush()
         return code
-    except typer.Exit as done:
-        return done.exit_code
     except Complaint as complaint:
         return _refuse(_usage(complaint))
     except KeyboardInterrupt as stop:
@@ -44,6 +42,13 @@ def exit_code(command: Callable[[], int | None], argv: Sequence[str]) -> int:
         return _system(error)
     except BaseException as error:
         return _refuse(_sentence(error) or _internal(error, argv))
+
+
+def _run(command: Callable[[], int | None]) -> int:
+    try:
+        return command() or 0
+    except typer.Exit as done:  # from --help, --version, or a command that has its code
+        return done.exit_code
 
 
 def _sentence(error: BaseException) -> str | None:
@@ -89,7 +94,7 @@ def _drop_output() -> None:
 
 def _internal(error: BaseException, argv: Sequence[str]) -> str:
     """Write down what only the authors can put right, and say where."""
-    what = traceback.format_exception_only(error)[0].strip()
+    what = traceback.format_exception_only(error)[0].splitlines()[0]
     where = write_crash_report(error, argv)
     return f"internal error{_notes(error)}: {what}; this is no verdict about the code under test; {where}"
 

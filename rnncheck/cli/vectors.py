@@ -26,10 +26,12 @@ def write(folder: Folder = None, threads: Threads = None) -> None:
         rnncheck vectors write /tmp/vectors
     """
     from rnncheck.cli.output import Output
-    from rnncheck.make_vectors import write_vectors
+    from rnncheck.make_vectors import FOLDER, write_vectors
+    from rnncheck.shipped import data_folder
 
     with Output().progress("vectors") as progress:
         write_vectors(folder, progress.advance)
+    typer.echo(f"{progress.done} vectors written to {folder or data_folder() / FOLDER}")
 
 
 @app.command()
