@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from rnncheck.checks.check import run_check
-from rnncheck.errors import UserError
 from rnncheck.report.versions import versions
 from rnncheck.result import Outcome, Report
 
@@ -47,7 +47,7 @@ class VerifyOptions:
         words = ["rnncheck verify"] + ([f"--{self.level}"] if self.level != "default" else [])
         for name in ("dtype", "hidden", "vocab", "cases", "recipe", "data"):
             value = getattr(self, name)
-            words += [] if value is None else [f"--{name} {value}"]
+            words += [] if value is None else [f"--{name} {quote(str(value))}"]
         for name in ("lengths", "batch"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name} {','.join(map(str, value))}"]
@@ -59,10 +59,6 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
     from rnncheck.plan import plan
 
     planned = plan(options)
-    if not planned.checks:
-        raise UserError(
-            f"-k {options.select!r} matches no planned check; a name looks like gradients[T=25-B=2-float64]"
-        )
     report = run_plan(planned, "numpy_impl", options.seed, options.command, on_outcome)
     report.settings = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if v is not None}
     return report

@@ -336,6 +336,56 @@ def test_version(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"rnncheck {__version__}\n"
 
 
+# --- vectors ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def vectors(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """Put an engine in the place of rnncheck.make_vectors as well."""
+
+    def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], None]) -> None:
+        engine.action()
+        on_progress("T=1", 1, 1)
+
+    def check_vectors(
+        folder: Path | None, on_outcome: Callable[[Outcome, int, int], None], select: str | None
+    ) -> Report:
+        return engine.verify(SimpleNamespace(folder=folder, select=select), on_outcome)
+
+    module = ModuleType("rnncheck.make_vectors")
+    vars(module).update(write_vectors=write_vectors, check_vectors=check_vectors, FOLDER="vectors/v1")
+    monkeypatch.setitem(sys.modules, "rnncheck.make_vectors", module)
+    shipped = ModuleType("rnncheck.shipped")
+    vars(shipped).update(data_folder=lambda: Path("data"))
+    monkeypatch.setitem(sys.modules, "rnncheck.shipped", shipped)
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [(report(Verdict.PASSED), 0), (report(Verdict.FAILED), 1), (report(planned=1), 2), (report(Verdict.NOT_SHOWN), 3)],
+)
+def test_vectors_check_ends_like_verify(vectors: Engine, found: Report, code: int) -> None:
+    vectors.report = found
+    assert main(["vectors", "check", "somewhere", "-k", "norm", "--json", "report.json"]) == code
+    assert vectors.options == {"folder": Path("somewhere"), "select": "norm"}
+    assert json.loads(Path("report.json").read_text(encoding="utf-8"))["exit_code"] == code
+
+
+@pytest.mark.parametrize(("words", "place"), [([], "data/vectors/v1"), (["here"], "here")])
+def test_vectors_write_says_where(
+    vectors: Engine, capsys: pytest.CaptureFixture[str], words: list[str], place: str
+) -> None:
+    assert main(["vectors", "write", *words]) == 0
+    assert capsys.readouterr().out == f"1 vectors written to {Path(place)}\n"
+
+
+def test_vectors_write_that_fails_is_one_sentence(vectors: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    vectors.fails_with(OSError(errno.ENOSPC, "No space left on device", "here/T=1.safetensors"))
+    assert main(["vectors", "write", "here"]) == 2
+    assert complaint(capsys) == "here/T=1.safetensors: No space left on device"
+
+
 # --- choosing checks -------------------------------------------------------------------------------------------------
 
 NAMES = ("forward[T=1-B=1]", "forward[T=7-B=2]", "sweep-forward[T=7-B=2]", "clipping[norm]")

@@ -8,7 +8,7 @@ import typer
 
 from rnncheck.cli.threads import pin
 
-__all__ = ["JsonFile", "JunitFile", "Seed", "Threads", "at_least", "parse_numbers"]
+__all__ = ["JsonFile", "JunitFile", "Seed", "Select", "Threads", "at_least", "parse_numbers"]
 
 LONGEST_LIST = 10_000
 
@@ -68,6 +68,10 @@ JsonFile = Annotated[
 ]
 JunitFile = Annotated[
     Path | None, typer.Option("--junit", metavar="FILE", help="Write the report as JUnit XML; `-` is standard output.")
+]
+Select = Annotated[
+    str | None,
+    typer.Option("-k", metavar="EXPR", help="Only checks whose name matches, as in pytest: `forward and not B=1`."),
 ]
 Threads = Annotated[
     int | None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from rnncheck.cli.options import JsonFile, JunitFile, Threads
+from rnncheck.cli.options import JsonFile, JunitFile, Select, Threads
 
 __all__ = ["app"]
 
@@ -35,7 +35,13 @@ def write(folder: Folder = None, threads: Threads = None) -> None:
 
 
 @app.command()
-def check(folder: Folder = None, json: JsonFile = None, junit: JunitFile = None, threads: Threads = None) -> int:
+def check(
+    folder: Folder = None,
+    select: Select = None,
+    json: JsonFile = None,
+    junit: JunitFile = None,
+    threads: Threads = None,
+) -> int:
     """Check that the vectors are whole, and that PyTorch still gives the answers they hold.
 
     For example:
@@ -49,5 +55,5 @@ def check(folder: Folder = None, json: JsonFile = None, junit: JunitFile = None,
 
     output = Output(json, junit)
     with output.progress() as progress:
-        report = check_vectors(folder, progress)
+        report = check_vectors(folder, progress, select)
     return output.emit(report)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnncheck.cli.options import JsonFile, JunitFile, Seed, Threads, at_least, parse_numbers
+from rnncheck.cli.options import JsonFile, JunitFile, Seed, Select, Threads, at_least, parse_numbers
 
 __all__ = ["verify"]
 
@@ -45,10 +45,7 @@ def verify(
         Path | None,
         typer.Option(exists=True, dir_okay=False, readable=True, metavar="FILE", help="Your own text for `--recipe`."),
     ] = None,
-    select: Annotated[
-        str | None,
-        typer.Option("-k", metavar="EXPR", help="Only checks whose name matches, as in pytest: `forward and not B=1`."),
-    ] = None,
+    select: Select = None,
     names: Annotated[bool, typer.Option("--list", help="Print the names of the checks and run none.")] = False,
     seed: Seed = 0,
     json: JsonFile = None,
