@@ -4,11 +4,10 @@ Sections, each a few lines: our RNN against the stored vectors; the graph of gat
 other; fresh cases against PyTorch; training in lockstep on text; resuming; published figures.
 """
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from rnncheck.case import Case, ClipCase, RNNCase
+from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.checks.passes import pass_checks
@@ -17,7 +16,9 @@ from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import compare_all, step_checks
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
+from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.oracle import LiveOracle, Oracle
+from rnncheck.select import selector
 from rnncheck.shipped import shipped
 from rnncheck.sweep import Sweep
 from rnncheck.vectors import VectorOracle, read_vectors
@@ -52,7 +53,8 @@ def plan(options: VerifyOptions) -> Plan:
     for section in _sections(options, torch):
         section(planned, options)
     if options.select:
-        planned.checks = [(c, b) for c, b in planned.checks if _matches(c.name, options.select)]
+        chosen = selector(options.select)
+        planned.checks = [(c, b) for c, b in planned.checks if chosen(c.name)]
     return planned
 
 
@@ -77,10 +79,9 @@ def _standard(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _gates(planned: Plan, options: VerifyOptions) -> None:
-    """The RNN as a graph of gates, judged like any other implementation. It is for reading, so short cases do."""
+    """Judge the RNN as a graph of gates like any other implementation. It is for reading, so short cases do."""
     oracle, cases = _vectors(options)
-    shown = [c for c in _passes(cases, 30) if c.nonlinearity == "tanh" and c.bptt != "chunked"]
-    planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in shown))
+    planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
 
 
 def _opinions(planned: Plan, options: VerifyOptions) -> None:
@@ -125,6 +126,14 @@ def _live(options: VerifyOptions) -> Oracle:
     return LiveOracle(noisy_tolerance)
 
 
+def _lockstep(planned: Plan, options: VerifyOptions) -> None:
+    """Each recipe trained on text, every array of every step judged."""
+    steps = options.cases or (20 if options.level == "quick" else 200)
+    for name in [options.recipe] if options.recipe else RECIPES:
+        lockstep = Lockstep(RECIPES[name], load_data(RECIPES[name], options.data), options.seed)
+        planned.add(NumpyImpl(), LiveOracle(), lockstep_checks(lockstep, steps))
+
+
 def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
     vectors = read_vectors(shipped("vectors/v1"))
     cases = [v.case for v in vectors if str(v.case.dtype) in ((options.dtype,) if options.dtype else DTYPES)]
@@ -137,13 +146,8 @@ def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
     return [c for c in cases if isinstance(c, RNNCase) and len(c.x) <= longest]
 
 
-def _matches(name: str, select: str) -> bool:
-    """Match like `pytest -k` for plain words, exactly where the whole name is given."""
-    return select == name or all(word in name for word in re.split(r"\s+and\s+", select))
-
-
 def _refuse_without_torch(options: VerifyOptions) -> None:
-    if options.sized or options.recipe and not options.published or options.level == "full":
+    if options.sized or (options.recipe and not options.published) or options.level == "full":
         raise UserError(
             "torch is not installed: fresh cases and lockstep training need it as the oracle; "
             'install it with `pip install "rnncheck[torch]"`, or run `rnncheck verify` to judge by the stored vectors'

@@ -59,7 +59,9 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
 
     planned = plan(options)
     if not planned.checks:
-        raise UserError(f"-k {options.select!r} selects no check; `rnncheck verify --list` prints their names")
+        raise UserError(
+            f"-k {options.select!r} matches no planned check; a name looks like gradients[T=25-B=2-float64]"
+        )
     report = Report(
         implementation="numpy_impl",
         oracle=planned.oracle,
