@@ -17,6 +17,7 @@ from safetensors.numpy import save as to_bytes
 from numpy_impl.flat import Flat
 from numpy_impl.recipes import Recipe
 from numpy_impl.run import Run
+from numpy_impl.validate import check_params
 from numpy_impl.vocabulary import Vocabulary
 
 __all__ = ["load", "save"]
@@ -66,19 +67,18 @@ def load(path: str | os.PathLike[str]) -> Run:
         with safe_open(name, framework="numpy") as file:
             plain = json.loads((file.metadata() or {})[KEY])
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 - not a dictionary
-        if plain["format"] != FORMAT:
-            raise ValueError(
-                f"{name} has checkpoint format {plain['format']}, this version reads {FORMAT}; "
-                "use the version that wrote it"
-            )
-        return _run(arrays, plain)
+        if plain["format"] == FORMAT:
+            return _run(arrays, plain)
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}; check its permissions") from None
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{name} is not a checkpoint of a training run, or it is damaged ({error}); use a file that "
             "was written by a run, whole"
         ) from None
+    raise ValueError(
+        f"{name} has checkpoint format {plain['format']}, this version reads {FORMAT}; use the version that wrote it"
+    )
 
 
 def _arrays(run: Run) -> dict[str, np.ndarray]:
@@ -108,10 +108,12 @@ def _plain(run: Run) -> dict[str, Any]:
 def _run(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> Run:
     """Put together what `_arrays` and `_plain` took apart."""
     tokens, unknown = plain["vocabulary"]["tokens"], plain["vocabulary"]["unknown"]
+    params = Flat.pack({name: arrays[f"params.{name}"] for name in PARAMS if f"params.{name}" in arrays})
+    check_params(params)
     return Run(
         recipe=Recipe(**plain["recipe"]),
         vocabulary=Vocabulary(tuple(tokens), unknown),
-        params=Flat.pack({name: arrays[f"params.{name}"] for name in PARAMS if f"params.{name}" in arrays}),
+        params=params,
         opt_state={k.removeprefix("opt_state."): a for k, a in arrays.items() if k.startswith("opt_state.")},
         rng=_rng(plain["rng"]),
         order=arrays.get("order"),

@@ -5,6 +5,7 @@ sentences  sentences of a text:     <start> it rains   ->  it rains <end>
 chars      chunks of running text:  ids[25 k : 25 k + 25]  ->  ids[25 k + 1 : 25 k + 26]
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -32,8 +33,8 @@ class Batch(NamedTuple):
 class Dataset:
     """All examples of a file, in file order. `carried`: the state goes from each example to the next."""
 
-    inputs: Sequence[Ids[np.ndarray, "T"]]
-    targets: Sequence[Ids[np.ndarray, "T"]]
+    inputs: Sequence[Ids[np.ndarray, "_"]]
+    targets: Sequence[Ids[np.ndarray, "_"]]
     vocabulary: Vocabulary
     sha256: str
     carried: bool = False
@@ -51,7 +52,7 @@ class Dataset:
         return sum(map(len, self.targets)) / len(self)
 
 
-def load_dataset(recipe: Recipe, path: str, vocabulary: Vocabulary | None = None) -> Dataset:
+def load_dataset(recipe: Recipe, path: str | os.PathLike[str], vocabulary: Vocabulary | None = None) -> Dataset:
     """Read the file at `path` into the examples of `recipe`; a `vocabulary` that is given is kept as it is.
 
     Raises

@@ -5,6 +5,7 @@ Beyond step 20000 no figure can be asked for: training is a chaotic map, and wei
 by 1e-11 at step 20000 and by 0.1 at step 32500.
 """
 
+import os
 from dataclasses import dataclass
 
 from numpy_impl.datasets import load_dataset
@@ -38,7 +39,7 @@ PUBLISHED = (
 )
 
 
-def reproduce_names(path: str) -> list[Published]:
+def reproduce_names(path: str | os.PathLike[str]) -> list[Published]:
     """Train the `names` recipe on the public file from seed 1 and return what `PUBLISHED` is to be compared with.
 
     Raises
@@ -50,7 +51,7 @@ def reproduce_names(path: str) -> list[Published]:
     data = load_dataset(recipe, path)
     if data.sha256 != PUBLISHED_SHA256:
         raise ValueError(
-            f"{path} has sha256 {data.sha256[:12]}..., expected {PUBLISHED_SHA256[:12]}...: the published figures "
+            f"{os.fspath(path)} has sha256 {data.sha256[:12]}..., expected {PUBLISHED_SHA256[:12]}...: the published figures "
             "hold for the public file only; download it again"
         )
     records = train(start(recipe, data, seed=1), data, PUBLISHED[-1].step + 1)

@@ -30,6 +30,7 @@ CHOICES = {
     "dtype": ("float64", "float32"),
 }
 AT_LEAST_ONE = ("hidden", "steps", "sample_every", "sample_count", "sample_length", "chunk_length", "evaluate_every")
+OF_ONE_RECIPE = {"chunk_length": "chars", "vocabulary_size": "sentences"}
 POSITIVE = ("lr", "clip_bound")
 NOT_NEGATIVE = ("eps", "initial_accumulator", "momentum")
 
@@ -163,10 +164,12 @@ def vary(recipe: Recipe, settings: dict[str, str]) -> Recipe:
     ValueError
         If there is no such setting, or its value is not of its kind.
     """
-    kinds = {f.name: str(f.type) for f in fields(Recipe) if f.name != "name"}
-    unknown = [name for name in settings if name not in kinds]
-    if unknown:
-        raise ValueError(f"{unknown[0]!r} is not a setting of a recipe; the settings are {', '.join(kinds)}")
+    kinds = {f.name: f.type.__name__ if isinstance(f.type, type) else str(f.type) for f in fields(Recipe)[1:]}
+    for name in settings:
+        if name not in kinds:
+            raise ValueError(f"{name!r} is not a setting of a recipe; the settings are {', '.join(kinds)}")
+        if OF_ONE_RECIPE.get(name, recipe.name) != recipe.name:
+            raise ValueError(f"{name} has no effect on {recipe.name}; it is a setting of {OF_ONE_RECIPE[name]}")
     return replace(recipe, **{name: _parse(name, word, kinds[name]) for name, word in settings.items()})
 
 
