@@ -108,7 +108,7 @@ def _momentum(buffer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 class Gates:
-    """The same RNN as a graph of gates: `numpy_impl.gates`. It has no optimiser and draws no samples."""
+    """The same RNN as a graph of gates: `numpy_impl.unrolled`. It has no optimiser and draws no samples."""
 
     name = "numpy_impl.gates"
 

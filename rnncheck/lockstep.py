@@ -13,7 +13,8 @@ import numpy as np
 from numpy_impl.datasets import Batch, Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.recipes import Recipe
-from numpy_impl.train import Run, advance, start
+from numpy_impl.run import Run, start
+from numpy_impl.train import advance
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.compare import compare

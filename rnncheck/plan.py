@@ -6,20 +6,26 @@ other; fresh cases against PyTorch; training in lockstep on text; resuming; publ
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
+from numpy_impl.datasets import load_dataset
+from numpy_impl.recipes import RECIPES
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.checks.passes import pass_checks
+from rnncheck.checks.published import published_checks
+from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
 from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import compare_all, step_checks
+from rnncheck.download import public_file
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.select import selector
-from rnncheck.shipped import shipped
+from rnncheck.shipped import shipped, shipped_text
 from rnncheck.sweep import Sweep
 from rnncheck.vectors import VectorOracle, read_vectors
 from rnncheck.verify import VerifyOptions, torch_available
@@ -130,8 +136,21 @@ def _lockstep(planned: Plan, options: VerifyOptions) -> None:
     """Each recipe trained on text, every array of every step judged."""
     steps = options.cases or (20 if options.level == "quick" else 200)
     for name in [options.recipe] if options.recipe else RECIPES:
-        lockstep = Lockstep(RECIPES[name], load_data(RECIPES[name], options.data), options.seed)
+        data = load_dataset(RECIPES[name], str(options.data or shipped_text(name)))
+        lockstep = Lockstep(RECIPES[name], data, options.seed)
         planned.add(NumpyImpl(), LiveOracle(), lockstep_checks(lockstep, steps))
+
+
+def _resume(planned: Plan, options: VerifyOptions) -> None:
+    """Stop, save, load, go on: every recipe on its shipped text."""
+    for recipe in RECIPES.values():
+        load = lru_cache(partial(load_dataset, recipe, str(shipped_text(recipe.name))))
+        planned.add(NumpyImpl(), LiveOracle(), resume_checks(recipe, load, options.seed))
+
+
+def _published(planned: Plan, options: VerifyOptions) -> None:
+    """The published run, on the public file."""
+    planned.add(NumpyImpl(), LiveOracle(), published_checks(options.data or public_file("person_names.txt")))
 
 
 def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
