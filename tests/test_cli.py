@@ -335,7 +335,7 @@ def test_help(engine: Engine, capsys: pytest.CaptureFixture[str], words: str) ->
     assert "Usage: rnncheck" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["verify", "vectors write", "vectors check"])
+@pytest.mark.parametrize("command", ["verify", "train", "sample", "vectors write", "vectors check"])
 def test_help_has_examples(engine: Engine, capsys: pytest.CaptureFixture[str], command: str) -> None:
     main([*command.split(), "--help"])
     assert len(re.findall(rf"^ *rnncheck {command}", capsys.readouterr().out, re.MULTILINE)) >= 2
