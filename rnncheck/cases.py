@@ -7,6 +7,7 @@ dtypes and all three kinds of BPTT, and a list of special cases holds the corner
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def rnn_designs() -> list[Design]:
 
 def _ladder() -> Iterator[Design]:
     for T in LADDER:
-        calm = {} if T <= 30 else {"gain": 1.0, "orthogonal": True}  # long sequences of a larger gain are chaotic
+        calm: dict[str, Any] = {} if T <= 30 else {"gain": 1.0, "orthogonal": True}  # long sequences of a larger gain are chaotic
         batches = (1, 2, 5 if T != 5 else 3) if T <= 30 else (2,)
         for B in batches:
             yield replace(Design(T, B), **calm)
