@@ -107,7 +107,8 @@ class OptimCase(Case):
 
     `method` is "sgd" (options lr, momentum, dampening, zero_start) or "adagrad" (lr, eps, eps_inside,
     initial_accumulator). `zero_start` starts the momentum buffer at zero, an exponential average; torch starts it
-    at the first gradient.
+    at the first gradient. `buffer`, one array per parameter, is the momentum or the sum of squares that earlier
+    steps have left; None before the first step.
     """
 
     kind = "optim"
@@ -121,6 +122,7 @@ class OptimCase(Case):
     eps: float = 1e-10
     eps_inside: bool = False
     initial_accumulator: float = 0.0
+    buffer: Arrays | None = None
 
 
 @dataclass(frozen=True, eq=False)

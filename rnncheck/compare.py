@@ -1,8 +1,4 @@
-"""Trace against Trace: shape, dtype and finiteness first, then numbers, time step by time step.
-
-One array judged over all its steps at once dilutes: a 1 % error in the last dh_t hides behind the large values of
-other steps. So an array with a time axis is judged step by step, and the worst step speaks for it.
-"""
+"""Trace against Trace: shape, dtype and finiteness first, then numbers, each array by the rule that is its own."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +8,7 @@ import numpy as np
 from rnncheck.case import Case
 from rnncheck.errors import TraceMismatch
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import Finding, NotComparable, Tolerance
+from rnncheck.tolerance import Finding, NotComparable, Tolerance, worst_place
 from rnncheck.trace import TIMED, Trace, expected_arrays
 
 __all__ = ["Answer", "assert_agrees", "compare"]
@@ -53,24 +49,17 @@ def assert_agrees(case: Case, candidate: Trace, answer: Answer) -> list[Comparis
 
 
 def _compare_array(case: Case, name: str, candidate: np.ndarray, answer: Answer) -> Comparison:
-    reference = answer.trace[name]
-    timed = name in TIMED
-    steps = list(range(len(reference))) if answer.steps is None else list(answer.steps)
-    shape = reference.shape
-    if timed and answer.steps is not None:
-        shape = (_length(case), *reference.shape[1:])
-    wrong = _judge_form(case, name, candidate, shape, reference.dtype)
+    reference = np.asarray(answer.trace[name])
+    in_part = name in TIMED and answer.steps is not None
+    shape = (_length(case), *reference.shape[1:]) if in_part else reference.shape
+    wrong = _judge_form(case, candidate, shape, reference.dtype)
     if wrong:
         return Comparison(name, Verdict.FAILED, error=np.inf, rule="form", reason=wrong)
-    if not timed:
-        return _judge_numbers(name, None, candidate, reference, answer.tolerance)
-    judged = [
-        _judge_numbers(name, step, candidate[step], reference[row], answer.tolerance) for row, step in enumerate(steps)
-    ]
-    return _speak_for_all(judged)
+    candidate = np.asarray(candidate)
+    return _judge_numbers(name, candidate[list(answer.steps)] if in_part else candidate, reference, answer)
 
 
-def _judge_form(case: Case, name: str, candidate: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> str:
+def _judge_form(case: Case, candidate: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> str:
     """Return what is wrong with shape, dtype or finiteness; an empty string if nothing is."""
     if not isinstance(candidate, np.ndarray | np.generic):
         return f"is a {type(candidate).__name__}, expected a NumPy array of shape {shape}"
@@ -85,37 +74,32 @@ def _judge_form(case: Case, name: str, candidate: np.ndarray, shape: tuple[int, 
     return ""
 
 
-def _judge_numbers(
-    name: str, step: int | None, candidate: np.ndarray, reference: np.ndarray, tolerance: Tolerance
-) -> Comparison:
-    if reference.dtype.kind != "f":
-        rule = None
-        error = np.asarray(candidate != reference)
-        index = tuple(int(i) for i in np.argwhere(error)[0]) if error.any() else ()
-        finding = Finding(np.inf if error.any() else 0.0, 1.0, index, "equal")
-    else:
-        rule = tolerance.rule(name, step)
-        if isinstance(rule, NotComparable):
-            return Comparison(name, Verdict.NOT_COMPARABLE, step=step, reason=rule.reason)
-        finding = rule.judge(np.asarray(candidate), np.asarray(reference))
-    agrees = finding.error <= finding.limit
+def _judge_numbers(name: str, candidate: np.ndarray, reference: np.ndarray, answer: Answer) -> Comparison:
+    rule = answer.tolerance.rule(name) if reference.dtype.kind == "f" else Equal()
+    if isinstance(rule, NotComparable):
+        return Comparison(name, Verdict.NOT_COMPARABLE, reason=rule.reason)
+    found = rule.judge(candidate, reference)
+    step = found.index[0] if name in TIMED else None
     return Comparison(
         name,
-        Verdict.PASSED if agrees else Verdict.FAILED,
-        error=finding.error,
-        limit=finding.limit,
-        rule=finding.rule,
-        step=step,
-        index=finding.index,
-        candidate=float(np.asarray(candidate)[finding.index]) if reference.size else None,
-        reference=float(np.asarray(reference)[finding.index]) if reference.size else None,
+        Verdict.PASSED if found.error <= found.limit else Verdict.FAILED,
+        error=found.error,
+        limit=found.limit,
+        rule=found.rule,
+        step=step if step is None or answer.steps is None else answer.steps[step],
+        index=found.index if step is None else found.index[1:],
+        candidate=float(candidate[found.index]),
+        reference=float(reference[found.index]),
     )
 
 
-def _speak_for_all(steps: list[Comparison]) -> Comparison:
-    """Return the worst step; a step that is not comparable speaks only where no step is."""
-    judged = [c for c in steps if c.verdict is not Verdict.NOT_COMPARABLE]
-    return max(judged, key=lambda c: c.margin) if judged else steps[0]
+class Equal:
+    """The rule for integers: decisions such as sampled tokens agree or do not."""
+
+    def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
+        """Return the first place that differs, an infinite error away."""
+        units = np.where(candidate == reference, 0.0, np.inf)
+        return Finding(float(units.max()), 1.0, "equal", worst_place(units))
 
 
 def _length(case: Case) -> int:

@@ -4,11 +4,12 @@ No base class. An implementation has a `name` and a method `run(case) -> Trace`,
 that it does not offer: inheritance would share bugs and shut other languages out.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
-from numpy_impl import gates
+from numpy_impl import unrolled
 from numpy_impl.clip import clip_grad_norm, clip_grad_value
 from numpy_impl.flat import Flat
 from numpy_impl.model import loss_and_grads
@@ -31,7 +32,7 @@ class Implementation(Protocol):
         ...
 
 
-def rnn_options(case: RNNCase) -> dict[str, object]:
+def rnn_options(case: RNNCase) -> dict[str, Any]:
     """Everything of an RNN case besides parameters, inputs, targets and h0, as keyword arguments."""
     names = ("nonlinearity", "reduction", "ignore_index", "dloss", "bptt", "k")
     return {name: getattr(case, name) for name in names}
@@ -54,7 +55,7 @@ class NumpyImpl:
         return self._sample(case)
 
     def _rnn(self, case: RNNCase) -> Trace:
-        step = loss_and_grads(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))  # type: ignore[arg-type]
+        step = loss_and_grads(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
         nodes = step.backward
         trace = {"h": step.forward.h, "logits": step.forward.logits, "loss": step.loss, "dlogits": step.dlogits}
         trace |= {"dh": nodes.dh, "da": nodes.da, "dh0": nodes.dh0, **nodes.grads}
@@ -76,6 +77,8 @@ class NumpyImpl:
         )
         params = Flat.pack(case.params)
         state = optimizer.init(params.flat)
+        if case.buffer is not None:
+            state = {"m": Flat.pack(case.buffer).flat} if case.method == "adagrad" else _momentum(case.buffer)
         trace = {}
         for s in range(len(next(iter(case.grads.values())))):
             grads = Flat.pack({name: g[s] for name, g in case.grads.items()})
@@ -100,16 +103,20 @@ class NumpyImpl:
         return {"p": samples.p, "tokens": samples.tokens}
 
 
+def _momentum(buffer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {"v": Flat.pack(buffer).flat, "started": np.array(True)}
+
+
 class Gates:
-    """The same RNN as a graph of gates: `numpy_impl.gates`. It has no optimiser and draws no samples."""
+    """The same RNN as a graph of gates: `numpy_impl.unrolled`. It has no optimiser and draws no samples."""
 
     name = "numpy_impl.gates"
 
     def run(self, case: Case) -> Trace:
-        """Compute the Trace of an RNN case with tanh states, full or windowed."""
-        if not isinstance(case, RNNCase) or case.nonlinearity != "tanh" or case.bptt == "chunked":
-            raise NotShownError("the graph of gates has tanh states and full or windowed BPTT only")
-        return gates.run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
+        """Compute the Trace of an RNN case."""
+        if not isinstance(case, RNNCase):
+            raise NotShownError("the graph of gates is a network: it has no clipping, no optimiser, no samples")
+        return unrolled.run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
 
 
 class TorchLoop:
@@ -124,16 +131,15 @@ class TorchLoop:
         from reference.optim import run_optim
         from reference.sample import run_sample
 
-        settings = {k: v for k, v in case.settings().items() if k not in ("name", "seed")}
-        arrays = {"params": getattr(case, "params", None), "grads": getattr(case, "grads", None)}
+        options = {name: value for name, value in case.settings().items() if name not in ("name", "seed")}
         if isinstance(case, RNNCase):
-            return run_rnn(case.params, case.x, case.y, case.h0, **rnn_options(case))
+            return run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
         if isinstance(case, ClipCase):
-            return run_clip(arrays["grads"], **settings)
+            return run_clip(case.grads, **options)
         if isinstance(case, OptimCase):
-            return run_optim(arrays["params"], arrays["grads"], **settings)
+            return run_optim(case.params, case.grads, buffer=case.buffer, **options)
         assert isinstance(case, SampleCase)
-        return run_sample(case.params, case.first, case.uniforms, case.h0, **settings)
+        return run_sample(dict(case.params), case.first, case.uniforms, case.h0, **options)
 
 
 class TorchModules:
@@ -148,16 +154,3 @@ class TorchModules:
         if not isinstance(case, RNNCase) or case.bptt == "windowed":
             raise NotShownError("torch.nn.RNN keeps one graph: windowed BPTT, clipping and sampling lie outside it")
         return run_rnn_modules(case.params, case.x, case.y, case.h0, **rnn_options(case))
-
-
-def frozen(case: Case) -> Case:
-    """Copy the case and make its arrays read-only, so that writing into an input fails where it happens."""
-    copy = case.copy()
-    for array in copy.arrays().values():
-        array.flags.writeable = False
-    return copy
-
-
-def as_float64(trace: Trace) -> dict[str, np.ndarray]:
-    """Return the floating arrays of a Trace in float64 and leave the others alone."""
-    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in trace.items()}

@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 
 from rnncheck.case import RNNCase
+from rnncheck.errors import UserError
 
 __all__ = ["NO_TOKEN", "Design", "make_rnn_case", "random_params"]
 
 NO_TOKEN = -1
 IGNORE_INDEX = -100
+UNDECIDED = 2.0**-16
+"""A pre-activation so close to the corner of a ReLU, relative to the largest, could fall on either side in float32."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ def make_rnn_case(design: Design, seed: int, name: str | None = None) -> RNNCase
     r = design
     rng = np.random.default_rng([seed, r.T, r.B, r.H, r.V])
     I = r.I if r.inputs == "dense" else r.V
-    params = random_params(r, I, rng)
-    x = _inputs(r, I, rng)
+    params, x, h0 = _draw_decided(r, I, rng)
     y = rng.integers(0, r.V, (r.T, r.B))
     if r.ignored:
         drop = rng.random((r.T, r.B)) < r.ignored
@@ -78,10 +80,34 @@ def make_rnn_case(design: Design, seed: int, name: str | None = None) -> RNNCase
         params={key: value.astype(r.dtype) for key, value in params.items()},
         x=x.astype(r.dtype) if x.dtype.kind == "f" else x,
         y=y,
-        h0=(0.5 * rng.normal(size=(r.B, r.H))).astype(r.dtype) if r.h0 else None,
+        h0=h0.astype(r.dtype) if r.h0 else None,
         dloss=rng.normal(size=(r.T, r.B)).astype(r.dtype) if r.reduction == "none" else None,
         **settings,
     )
+
+
+def _draw_decided(r: Design, I: int, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """Draw weights, inputs and h0 until no ReLU is within UNDECIDED of its corner, where its derivative jumps.
+
+    On which side of zero a pre-activation falls would there be decided by rounding, and no verdict is possible.
+    """
+    for _ in range(1000):
+        params, x = random_params(r, I, rng), _inputs(r, I, rng)
+        h0 = 0.5 * rng.normal(size=(r.B, r.H)) * r.h0
+        if r.nonlinearity == "tanh" or _smallest_preactivation(params, x, h0) > UNDECIDED:
+            return params, x, h0
+    raise UserError(f"case {r.id}: 1000 draws left a ReLU undecided; use a smaller T, B or H")
+
+
+def _smallest_preactivation(params: dict[str, np.ndarray], x: np.ndarray, h: np.ndarray) -> float:
+    """Return the smallest |a_t| of a ReLU network, relative to the largest."""
+    W_xh = np.column_stack([params["W_xh"], np.zeros(len(h[0]))])  # the last column is that of *no token*
+    smallest, largest = np.inf, 0.0
+    for x_t in x:
+        a = (W_xh.T[x_t] if x_t.ndim == 1 else x_t @ params["W_xh"].T) + params.get("b_h", 0) + h @ params["W_hh"].T
+        smallest, largest = min(smallest, np.abs(a).min()), max(largest, np.abs(a).max())
+        h = np.maximum(a, 0)
+    return float(smallest / largest)
 
 
 def random_params(r: Design, I: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -12,8 +12,8 @@ import numpy as np
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.compare import Answer
 from rnncheck.implementation import Implementation, TorchLoop
-from rnncheck.tolerance import PathRule, PeakRule, Rule, Tolerance, fallback, underflow, unit_roundoff
-from rnncheck.trace import Trace
+from rnncheck.tolerance import PathRule, PeakRule, Rule, Tolerance, fallback
+from rnncheck.trace import TIMED, Trace
 
 __all__ = ["Arithmetic", "LiveOracle", "Oracle", "update_paths"]
 
@@ -38,10 +38,11 @@ class Arithmetic:
     case: Case
     paths: Trace
 
-    def rule(self, array: str, step: int | None) -> Rule:
+    def rule(self, array: str) -> Rule:
         """Return the path rule where the path is known, else the peak rule."""
-        u, eta = unit_roundoff(self.case.dtype), underflow(self.case.dtype)
-        return PathRule(u, self.paths[array], eta) if array in self.paths else PeakRule(u, eta)
+        if array in self.paths:
+            return PathRule(self.case.dtype, self.paths[array])
+        return PeakRule(self.case.dtype, array in TIMED)
 
 
 class LiveOracle:

@@ -1,8 +1,9 @@
 """How far rounding may carry a correct result from the reference: one interface, several rules.
 
-A *rule* judges one array, or one time step of it, and says how large the error is in units of its own scale, and how
-many units are allowed. A *tolerance* holds the rules of one case. Two kinds exist: the Monte Carlo scales that come
-with a stored vector (`rnncheck.montecarlo`), and the rules of this file, which need no noise runs:
+A *rule* judges one array and says how large the error is in units of its own scale, and how many units are allowed.
+An array with a time axis is judged step by step: a 1 % error in the last dh_t would hide behind the large values of
+other steps if one scale served for all. A *tolerance* holds the rules of one case. The best rule is the Monte Carlo
+rule (`rnncheck.montecarlo`), whose scales come with a stored vector; those of this file need no noise runs:
 
 - `PeakRule`, the fallback for fresh cases: 256 u max|reference|, under a gate that tells ill-conditioned arrays apart;
 - `PathRule`, for arithmetic without sums (an optimiser step, clipping by value): every element on its own.
@@ -25,8 +26,11 @@ __all__ = [
     "Rule",
     "Tolerance",
     "fallback",
+    "peak",
+    "ratio",
+    "underflow",
     "unit_roundoff",
-    "worst_element",
+    "worst_place",
 ]
 
 LIMIT = 256.0
@@ -39,16 +43,21 @@ NUDGE = 2.0**-40
 
 
 class Finding(NamedTuple):
-    """The worst place of one array: `error` of `limit` units, at `index`, by `rule`."""
+    """The worst place of an array: its error in units of the scale, of `limit` allowed."""
 
     error: float
     limit: float
-    index: tuple[int, ...]
     rule: str
+    index: tuple[int, ...]
+
+    @property
+    def margin(self) -> float:
+        """Error over allowance: above 1 is wrong."""
+        return self.error / self.limit
 
 
 class Rule(Protocol):
-    """Judges one array or one step of it."""
+    """Judges one array."""
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the worst place. Shape, dtype and finiteness have been judged before."""
@@ -64,8 +73,8 @@ class NotComparable(NamedTuple):
 class Tolerance(Protocol):
     """The rules of one case."""
 
-    def rule(self, array: str, step: int | None) -> Rule | NotComparable:
-        """Return the rule for `array`, or for time step `step` of it."""
+    def rule(self, array: str) -> Rule | NotComparable:
+        """Return the rule for `array`."""
         ...
 
 
@@ -79,73 +88,87 @@ def underflow(dtype: np.dtype) -> float:
     return 64 * float(np.finfo(dtype).smallest_normal)
 
 
-def worst_element(error: np.ndarray, scale: np.ndarray) -> tuple[float, tuple[int, ...]]:
-    """Return the largest error in units of `scale` and its index; 0/0 counts 0, anything else over 0 is infinite."""
-    units = np.where(error == 0, 0.0, np.inf)
-    np.divide(error, scale, out=units, where=(scale > 0) & (error > 0))
-    index = np.unravel_index(int(np.argmax(units)), units.shape)
-    return float(units[index]), tuple(int(i) for i in index)
+def ratio(error: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """Divide; 0/0 is 0, x/0 and anything that is not a number is infinite."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        units = error / allowed
+    return np.where(error == 0, 0.0, np.where(np.isnan(units), np.inf, units))
 
 
-@dataclass(frozen=True)
+def worst_place(errors: np.ndarray) -> tuple[int, ...]:
+    """Return the index of the largest error."""
+    return tuple(int(i) for i in np.unravel_index(int(errors.argmax()), errors.shape))
+
+
+def peak(array: np.ndarray, timed: bool) -> np.ndarray:
+    """Return the largest absolute value, of each step if `timed`, in a shape that broadcasts against the array."""
+    return np.abs(array).max(axis=tuple(range(int(timed), array.ndim)), keepdims=True)
+
+
+@dataclass(frozen=True, eq=False)
 class PeakRule:
-    """|candidate - reference| <= 256 u max|reference|, and exactly zero where the whole reference is zero."""
+    """|candidate - reference| <= 256 u max|reference|, and exactly zero where the whole reference is zero.
 
-    u: float
-    eta: float = 0.0
+    `judged` masks the time steps that can be judged, if not all can.
+    """
+
+    dtype: np.dtype
+    timed: bool = False
+    judged: np.ndarray | None = None
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the largest error in units of u max|reference|."""
-        peak = float(np.max(np.abs(reference), initial=0.0))
-        error = np.abs(candidate.astype(np.float64) - reference)
-        error = np.where(error <= self.eta, 0.0, error) if peak > 0 else error
-        units, index = worst_element(error, np.full(error.shape, self.u * peak))
-        return Finding(units, LIMIT, index, "256 u max|reference|")
+        allowed = unit_roundoff(self.dtype) * peak(reference, self.timed)
+        error = np.abs(np.asarray(candidate, np.float64) - reference)
+        error = np.where((error <= underflow(self.dtype)) & (allowed > 0), 0.0, error)
+        if self.judged is not None:
+            error = error * self.judged.reshape(-1, *(1,) * (error.ndim - 1))
+        units = ratio(error, allowed)
+        return Finding(float(units.max()), LIMIT, "256 u max|reference|", worst_place(units))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PathRule:
     """|candidate - reference| <= 256 u path, element by element: `path` is the sum of all that was added up."""
 
-    u: float
+    dtype: np.dtype
     path: np.ndarray
-    eta: float = 0.0
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the largest error in units of u path."""
-        error = np.maximum(np.abs(candidate.astype(np.float64) - reference) - self.eta, 0.0)
-        units, index = worst_element(error, self.u * self.path)
-        return Finding(units, LIMIT, index, "256 u path")
+        error = np.abs(np.asarray(candidate, np.float64) - reference)
+        error = np.where(error <= underflow(self.dtype), 0.0, error)
+        units = ratio(error, unit_roundoff(self.dtype) * self.path)
+        return Finding(float(units.max()), LIMIT, "256 u path", worst_place(units))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fallback:
-    """The peak rule for every array whose amplification passes the gate."""
+    """The peak rule for every array, or time step of it, whose amplification passes the gate."""
 
-    u: float
-    eta: float
+    dtype: np.dtype
     amplification: Mapping[str, np.ndarray]
 
-    def rule(self, array: str, step: int | None) -> Rule | NotComparable:
+    def rule(self, array: str) -> Rule | NotComparable:
         """Return the peak rule, or say by how much the case amplifies a rounding error."""
-        amplification = float(self.amplification[array][0 if step is None else step])
-        if not amplification <= GATE:
-            return NotComparable(f"amplifies a change of its inputs {amplification:.3g} times, the gate is {GATE:g}")
-        return PeakRule(self.u, self.eta)
+        amplification = self.amplification[array]
+        judged = amplification <= GATE
+        if not judged.any():
+            least = float(amplification.min())
+            return NotComparable(f"amplifies a change of its inputs {least:.3g} times, the gate is {GATE:g}")
+        return PeakRule(self.dtype, array in TIMED, judged if array in TIMED else None)
 
 
 def fallback(case: RNNCase, reference: Trace, run: Callable[[Case], Trace], draws: int = 4) -> Fallback:
     """Measure, in `draws` reference runs, how much each array amplifies a change of 2^-40 in all that goes in."""
     rng = np.random.default_rng([case.seed, 0xA3])
-    amplification = {name: np.zeros(_groups(name, array)) for name, array in reference.items()}
+    amplification = {name: np.zeros(1) for name in reference}
     for _ in range(draws):
         nudged = run(_nudge(case, rng))
         for name, array in reference.items():
-            change = _peak(name, nudged[name] - array)
-            peak = _peak(name, array)
-            ratio = np.divide(change, NUDGE * peak, out=np.where(change > 0, np.inf, 0.0), where=peak > 0)
-            amplification[name] = np.maximum(amplification[name], ratio)
-    return Fallback(unit_roundoff(case.dtype), underflow(case.dtype), amplification)
+            change, size = (peak(a, name in TIMED).ravel() for a in (nudged[name] - array, array))
+            amplification[name] = np.maximum(amplification[name], ratio(change, NUDGE * size))
+    return Fallback(case.dtype, amplification)
 
 
 def _nudge(case: RNNCase, rng: np.random.Generator) -> RNNCase:
@@ -161,12 +184,3 @@ def _nudge(case: RNNCase, rng: np.random.Generator) -> RNNCase:
         h0=None if case.h0 is None else shake(case.h0),
         dloss=None if case.dloss is None else case.dloss.astype(np.float64),
     )
-
-
-def _groups(name: str, array: np.ndarray) -> int:
-    return len(array) if name in TIMED else 1
-
-
-def _peak(name: str, array: np.ndarray) -> np.ndarray:
-    """Return the largest absolute value of the array, or of each of its time steps."""
-    return np.abs(array).reshape(_groups(name, array), -1).max(axis=1)

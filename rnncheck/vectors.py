@@ -64,7 +64,9 @@ def stored_steps(T: int) -> tuple[int, ...] | None:
     return None if T <= STORED_WHOLE else (*range(EDGE), *range(T - EDGE, T))
 
 
-def write_folder(folder: Path, vectors: Sequence[Vector], on_progress: Callable[[str], None] = lambda name: None) -> None:
+def write_folder(
+    folder: Path, vectors: Sequence[Vector], on_progress: Callable[[str], None] = lambda name: None
+) -> None:
     """Write the vectors, then the manifest that lists them: a folder without manifest is not yet one."""
     folder.mkdir(parents=True, exist_ok=True)
     entries = []
@@ -132,7 +134,9 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
         raise UserError(f"{path}: {error}; write the folder anew with `rnncheck vectors write {folder}`") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry["sha256"]:
-        raise UserError(f"{path}: sha256 is {digest[:12]}..., the manifest says {entry['sha256'][:12]}...: the file was changed")
+        raise UserError(
+            f"{path}: sha256 is {digest[:12]}..., the manifest says {entry['sha256'][:12]}...: the file was changed"
+        )
     groups: dict[str, dict[str, np.ndarray]] = {"case": {}, "trace": {}, "scale": {}}
     for name, array in arrays.items():
         group, _, member = name.partition(".")

@@ -8,14 +8,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rnncheck.case import Case
-from rnncheck.compare import compare
+from rnncheck.compare import Answer, compare
 from rnncheck.errors import NotShownError, OracleError
 from rnncheck.implementation import Implementation
 from rnncheck.oracle import Oracle
 from rnncheck.result import Comparison, Outcome, Verdict
 from rnncheck.trace import Trace
 
-__all__ = ["Bench", "Check", "failed", "passed", "run_check"]
+__all__ = ["Bench", "Check", "Source", "failed", "passed", "run_check"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A case by name, made when it is needed: a plan of 10,000 cases holds no arrays."""
+
+    name: str
+    make: Callable[[], Case]
+
+    @classmethod
+    def of(cls, case: Case) -> "Source":
+        """Wrap a case that exists already."""
+        return cls(case.name, lambda: case)
 
 
 class Bench:
@@ -24,22 +37,26 @@ class Bench:
     def __init__(self, implementation: Implementation, oracle: Oracle):
         self.implementation = implementation
         self.oracle = oracle
-        self._latest: tuple[Case, list[Comparison]] | None = None
+        self._latest: tuple[str, list[Comparison]] | None = None
 
     def run(self, case: Case) -> Trace:
         """Return what the implementation makes of a copy of `case`."""
         return self.implementation.run(case.copy())
 
-    def compare(self, case: Case) -> list[Comparison]:
+    def compare(self, source: Source) -> list[Comparison]:
         """Compare all arrays of the implementation's Trace with the oracle's."""
-        if self._latest is None or self._latest[0] is not case:
+        if self._latest is None or self._latest[0] != source.name:
+            case = source.make()
             trace = self.run(case)
-            try:
-                answer = self.oracle.answer(case)
-            except Exception as error:
-                raise OracleError(f"the oracle ({self.oracle.name}) could not answer case {case.name}") from error
-            self._latest = case, compare(case, trace, answer)
+            self._latest = source.name, compare(case, trace, self.ask_oracle(case))
         return self._latest[1]
+
+    def ask_oracle(self, case: Case) -> Answer:
+        """Return the oracle's answer; its own failure is nobody's verdict and ends the run."""
+        try:
+            return self.oracle.answer(case)
+        except Exception as error:
+            raise OracleError(f"the oracle ({self.oracle.name}) could not answer case {case.name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -49,10 +66,9 @@ class Check:
     name: str
     family: str
     ask: Callable[[Bench], Iterable[Comparison]]
-    reproduce: str = ""
 
 
-def run_check(check: Check, bench: Bench) -> Outcome:
+def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
     """Ask, and turn the comparisons into one verdict. An implementation that raises has failed this check only."""
     start = time.perf_counter()
     message = ""
@@ -74,7 +90,7 @@ def run_check(check: Check, bench: Bench) -> Outcome:
         verdict,
         comparisons,
         message,
-        check.reproduce,
+        reproduce,
         time.perf_counter() - start,
         compared=sum(c.verdict in (Verdict.PASSED, Verdict.FAILED) for c in comparisons),
     )

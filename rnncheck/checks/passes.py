@@ -3,12 +3,10 @@
 forward (h, logits, loss) · nodes (dlogits, dh, da) · gradients (of the parameters) · inputs (dx, dh0)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rnncheck.case import RNNCase
-from rnncheck.checks.check import Bench, Check
+from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.result import Comparison
-from rnncheck.trace import expected_arrays
 
 __all__ = ["FAMILIES", "pass_checks"]
 
@@ -20,17 +18,15 @@ FAMILIES = {
 }
 
 
-def pass_checks(cases: Sequence[RNNCase], reproduce: str, prefix: str = "") -> Iterator[Check]:
-    """Plan one check per family and case; the checks of one case follow each other, so that it runs once."""
-    for case in cases:
-        shown = expected_arrays(case)
+def pass_checks(sources: Iterable[Source], group: str = "") -> Iterator[Check]:
+    """Plan one check per family and case; the checks of one case follow each other, so that it runs once.
+
+    `group` sets the families of one kind of case apart: `sweep-forward[...]` beside `forward[...]`.
+    """
+    for source in sources:
         for family, arrays in FAMILIES.items():
-            name = f"{prefix}{family}[{case.name}]"
-            yield Check(name, prefix + family, _picker(case, [a for a in arrays if a in shown]), reproduce)
+            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays))
 
 
-def _picker(case: RNNCase, arrays: Sequence[str]):  # type: ignore[no-untyped-def]
-    def ask(bench: Bench) -> list[Comparison]:
-        return [c for c in bench.compare(case) if c.array in arrays]
-
-    return ask
+def _look_at(source: Source, arrays: Sequence[str]) -> Callable[[Bench], list[Comparison]]:
+    return lambda bench: [c for c in bench.compare(source) if c.array in arrays]

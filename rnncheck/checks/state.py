@@ -18,7 +18,7 @@ from rnncheck.trace import Trace
 __all__ = ["state_checks"]
 
 
-def state_checks(cases: Sequence[Case], reproduce: str) -> Iterator[Check]:
+def state_checks(cases: Sequence[Case]) -> Iterator[Check]:
     """Plan every question about state for every case; `other` runs between the two calls of the same case."""
     questions: dict[str, Callable[[Bench, Case, Case], list[Comparison]]] = {
         "repeatable": _repeatable,
@@ -27,15 +27,13 @@ def state_checks(cases: Sequence[Case], reproduce: str) -> Iterator[Check]:
     }
     for case, other in zip(cases, [*cases[1:], *cases[:1]], strict=True):
         for question, ask in questions.items():
-            yield _check(question, case, other, ask, reproduce)
+            yield _check(question, case, other, ask)
         if isinstance(case, RNNCase) and case.h0 is None:
-            yield _check("h0-none-is-zeros", case, other, _h0_none_is_zeros, reproduce)
+            yield _check("h0-none-is-zeros", case, other, _h0_none_is_zeros)
 
 
-def _check(
-    question: str, case: Case, other: Case, ask: Callable[[Bench, Case, Case], list[Comparison]], reproduce: str
-) -> Check:
-    return Check(f"state-{question}[{case.name}]", "state", lambda bench: ask(bench, case, other), reproduce)
+def _check(question: str, case: Case, other: Case, ask: Callable[[Bench, Case, Case], list[Comparison]]) -> Check:
+    return Check(f"state-{question}[{case.name}]", "state", lambda bench: ask(bench, case, other))
 
 
 def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
@@ -43,11 +41,11 @@ def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
     first = bench.run(case)
     kept = {name: np.array(array) for name, array in first.items()}
     bench.run(other)
-    second = bench.run(case)
-    return _equal(kept, second, "two equal calls", "differs between two equal calls: state leaks from call to call") + [
+    overwritten = [name for name, array in first.items() if not _same(kept[name], array)]
+    leak = "differs between two equal calls: state leaks from call to call"
+    return _equal(kept, bench.run(case), "two equal calls", leak) + [
         failed(name, "two equal calls", "was overwritten by a later call: a buffer is shared between calls")
-        for name, array in first.items()
-        if not _same(kept[name], array)
+        for name in overwritten
     ]
 
 

@@ -3,23 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 from rnncheck.case import Case, ClipCase, OptimCase, SampleCase
-from rnncheck.checks.check import Bench, Check
-from rnncheck.result import Comparison
+from rnncheck.checks.check import Check, Source
 
-__all__ = ["FAMILY_OF", "step_checks"]
+__all__ = ["FAMILY_OF", "compare_all", "step_checks"]
 
 FAMILY_OF: dict[type[Case], str] = {ClipCase: "clipping", OptimCase: "optimizer", SampleCase: "sampling"}
 
 
-def step_checks(cases: Sequence[Case], reproduce: str) -> Iterator[Check]:
+def step_checks(cases: Sequence[Case]) -> Iterator[Check]:
     """Plan one check per case that is not a forward and backward pass."""
     for case in cases:
         family = FAMILY_OF[type(case)]
-        yield Check(f"{family}[{case.name}]", family, _ask(case), reproduce)
+        yield compare_all(Source.of(case), family)
 
 
-def _ask(case: Case):  # type: ignore[no-untyped-def]
-    def ask(bench: Bench) -> list[Comparison]:
-        return bench.compare(case)
-
-    return ask
+def compare_all(source: Source, family: str) -> Check:
+    """Plan the comparison of all arrays of one case as one check."""
+    return Check(f"{family}[{source.name}]", family, lambda bench: bench.compare(source))

@@ -1,0 +1,38 @@
+"""A number that the user sets (a learning rate, a bound), in the dtype of the arrays that it meets.
+
+A Python float beside a float32 array stays float32, but an `np.float64` would turn the array into float64, and
+1e-50 is zero in float32. So every setting is converted once and judged *after* the conversion.
+"""
+
+import numbers
+
+import numpy as np
+
+__all__ = ["Scalar", "not_negative", "positive"]
+
+Scalar = int | float | np.floating
+
+
+def positive(name: str, value: Scalar, dtype: np.dtype, advice: str, *, finite: bool = True) -> np.floating:
+    """Return `value` in `dtype`; refuse what is not above zero there, or not finite unless `finite` is False."""
+    scalar = _convert(name, value, dtype)
+    if not scalar > 0 or (finite and scalar == np.inf):
+        there = f" ({scalar} in {dtype})" if value > 0 else ""
+        rule = "positive and finite" if finite else "positive"
+        raise ValueError(f"{name} is {value}{there}: it must be {rule}; {advice}")
+    return scalar
+
+
+def not_negative(name: str, value: Scalar, dtype: np.dtype, advice: str) -> np.floating:
+    """Return `value` in `dtype`; refuse what is below zero or not finite."""
+    scalar = _convert(name, value, dtype)
+    if not 0 <= scalar < np.inf:
+        raise ValueError(f"{name} is {value}: it must be zero or positive, and finite; {advice}")
+    return scalar
+
+
+def _convert(name: str, value: Scalar, dtype: np.dtype) -> np.floating:
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, a {type(value).__name__}: it must be a number")
+    with np.errstate(over="ignore"):
+        return dtype.type(value)

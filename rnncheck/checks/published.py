@@ -1,0 +1,32 @@
+"""The published run of the `names` recipe: three costs to six decimals, twelve names letter by letter."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from numpy_impl.published import PUBLISHED, Published, reproduce_names
+from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.result import Comparison
+
+__all__ = ["published_checks"]
+
+
+def published_checks(path: Path) -> Iterator[Check]:
+    """Plan one check per published step; the run itself takes place once."""
+    found = lru_cache(lambda: {p.step: p for p in reproduce_names(str(path))})
+    for expected in PUBLISHED:
+        yield Check(
+            f"published[step={expected.step}]", "published", lambda _bench, e=expected: _compare(e, found()[e.step])
+        )
+
+
+def _compare(expected: Published, found: Published) -> list[Comparison]:
+    cost, names = f"{found.cost:.6f}", ", ".join(found.names)
+    return [
+        passed("cost", "six decimals")
+        if cost == f"{expected.cost:.6f}"
+        else failed("cost", "six decimals", f"is {cost}, published {expected.cost:.6f}"),
+        passed("names", "letter by letter")
+        if found.names == expected.names
+        else failed("names", "letter by letter", f"are {names}, published {', '.join(expected.names)}"),
+    ]

@@ -1,0 +1,173 @@
+"""Which checks a run of `rnncheck verify` consists of. Planned first, run later: the two counts must be equal.
+
+Sections, each a few lines: our RNN against the stored vectors; the graph of gates likewise; the oracles against each
+other; fresh cases against PyTorch; training in lockstep on text; resuming; published figures.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+
+from numpy_impl.datasets import load_dataset
+from numpy_impl.recipes import RECIPES
+from rnncheck.case import Case, RNNCase
+from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER
+from rnncheck.checks.check import Bench, Check, Source
+from rnncheck.checks.passes import pass_checks
+from rnncheck.checks.published import published_checks
+from rnncheck.checks.resume import resume_checks
+from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
+from rnncheck.checks.state import state_checks
+from rnncheck.checks.steps import compare_all, step_checks
+from rnncheck.download import public_file
+from rnncheck.errors import UserError
+from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
+from rnncheck.lockstep import Lockstep, lockstep_checks
+from rnncheck.oracle import LiveOracle, Oracle
+from rnncheck.select import selector
+from rnncheck.shipped import shipped, shipped_text
+from rnncheck.sweep import Sweep
+from rnncheck.vectors import VectorOracle, read_vectors
+from rnncheck.verify import VerifyOptions, torch_available
+
+__all__ = ["Plan", "plan"]
+
+SWEEP_CASES = {"quick": 24, "default": 192, "full": 10_000}
+
+
+@dataclass
+class Plan:
+    """Checks with the bench each runs on, and what the reader of the report should know."""
+
+    oracle: str
+    checks: list[tuple[Check, Bench]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, implementation: Implementation, oracle: Oracle, checks: Iterator[Check]) -> None:
+        """Append checks of one implementation against one oracle; they share a bench, so that a case runs once."""
+        bench = Bench(implementation, oracle)
+        self.checks += [(check, bench) for check in checks]
+
+
+def plan(options: VerifyOptions) -> Plan:
+    """Plan every check that `options` ask for."""
+    torch = torch_available()
+    planned = Plan("torch" if torch else "stored vectors")
+    if not torch:
+        planned.notes.append("torch is not installed: judged by the stored vectors alone, no fresh cases, no lockstep")
+        _refuse_without_torch(options)
+    for section in _sections(options, torch):
+        section(planned, options)
+    if options.select:
+        chosen = selector(options.select)
+        planned.checks = [(c, b) for c, b in planned.checks if chosen(c.name)]
+    return planned
+
+
+def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, VerifyOptions], None]]:
+    if options.published:
+        return [_published]
+    if options.recipe:
+        return [_lockstep]
+    if options.sized:
+        return [_sweep]
+    return [_standard, _gates, _opinions, _resume, *([_oracles, _sweep, _lockstep] if torch else [])]
+
+
+def _standard(planned: Plan, options: VerifyOptions) -> None:
+    """Our RNN against the stored vectors."""
+    oracle, cases = _vectors(options)
+    passes = [c for c in cases if isinstance(c, RNNCase)]
+    planned.add(NumpyImpl(), oracle, pass_checks(map(Source.of, passes)))
+    planned.add(NumpyImpl(), oracle, step_checks([c for c in cases if not isinstance(c, RNNCase)]))
+    stateful = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) in (7, 10)]
+    planned.add(NumpyImpl(), oracle, state_checks(stateful))
+
+
+def _gates(planned: Plan, options: VerifyOptions) -> None:
+    """Judge the RNN as a graph of gates like any other implementation. It is for reading, so short cases do."""
+    oracle, cases = _vectors(options)
+    planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
+
+
+def _opinions(planned: Plan, options: VerifyOptions) -> None:
+    """Second opinions that need no torch: extended precision and central differences."""
+    oracle, cases = _vectors(options)
+    wide = Rounded(ExtendedPrecision())
+    planned.add(wide, oracle, (compare_all(Source.of(c), "reference-longdouble") for c in _passes(cases, 50)))
+    planned.add(NumpyImpl(), oracle, difference_checks(_passes(cases, 130)))
+
+
+def _oracles(planned: Plan, options: VerifyOptions) -> None:
+    """Both PyTorch oracles, here and now, against what is stored."""
+    oracle, cases = _vectors(options)
+    longest = 50 if options.level == "quick" else 1000
+    live = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) <= longest]
+    planned.add(Rounded(TorchLoop()), oracle, (compare_all(Source.of(c), "reference-loop") for c in live))
+    fused = [c for c in _passes(cases, longest) if c.bptt != "windowed"]
+    planned.add(Rounded(TorchModules()), oracle, (compare_all(Source.of(c), "reference-modules") for c in fused))
+
+
+def _sweep(planned: Plan, options: VerifyOptions) -> None:
+    """Fresh cases from the seed against PyTorch."""
+    lengths = options.lengths or tuple(range(1, 65))
+    sweep = Sweep(
+        lengths,
+        options.seed,
+        hidden=options.hidden,
+        vocab=options.vocab,
+        **({"batches": options.batch} if options.batch else {}),
+        **({"dtypes": (options.dtype,)} if options.dtype else {}),
+    )
+    count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
+    planned.add(NumpyImpl(), _live(options), pass_checks(sweep.sources(count), "sweep-"))
+
+
+def _live(options: VerifyOptions) -> Oracle:
+    """PyTorch with the fallback tolerance, or with noise runs of its own where `--full` asks for them."""
+    if options.level != "full":
+        return LiveOracle()
+    from rnncheck.scales import noisy_tolerance
+
+    return LiveOracle(noisy_tolerance)
+
+
+def _lockstep(planned: Plan, options: VerifyOptions) -> None:
+    """Each recipe trained on text, every array of every step judged."""
+    steps = options.cases or (20 if options.level == "quick" else 200)
+    for name in [options.recipe] if options.recipe else RECIPES:
+        data = load_dataset(RECIPES[name], str(options.data or shipped_text(name)))
+        lockstep = Lockstep(RECIPES[name], data, options.seed)
+        planned.add(NumpyImpl(), LiveOracle(), lockstep_checks(lockstep, steps))
+
+
+def _resume(planned: Plan, options: VerifyOptions) -> None:
+    """Stop, save, load, go on: every recipe on its shipped text."""
+    for recipe in RECIPES.values():
+        load = lru_cache(partial(load_dataset, recipe, str(shipped_text(recipe.name))))
+        planned.add(NumpyImpl(), LiveOracle(), resume_checks(recipe, load, options.seed))
+
+
+def _published(planned: Plan, options: VerifyOptions) -> None:
+    """The published run, on the public file."""
+    planned.add(NumpyImpl(), LiveOracle(), published_checks(options.data or public_file("person_names.txt")))
+
+
+def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
+    vectors = read_vectors(shipped("vectors/v1"))
+    cases = [v.case for v in vectors if str(v.case.dtype) in ((options.dtype,) if options.dtype else DTYPES)]
+    ladder = QUICK_LADDER if options.level == "quick" else (*LADDER,)
+    kept = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) in ladder]
+    return VectorOracle(vectors), kept
+
+
+def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
+    return [c for c in cases if isinstance(c, RNNCase) and len(c.x) <= longest]
+
+
+def _refuse_without_torch(options: VerifyOptions) -> None:
+    if options.sized or (options.recipe and not options.published) or options.level == "full":
+        raise UserError(
+            "torch is not installed: fresh cases and lockstep training need it as the oracle; "
+            'install it with `pip install "rnncheck[torch]"`, or run `rnncheck verify` to judge by the stored vectors'
+        )
