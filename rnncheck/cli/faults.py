@@ -36,7 +36,7 @@ def faults(
     from rich.text import Text
 
     from rnncheck.errors import UserError
-    from rnncheck.faults import FAULTS
+    from rnncheck.faults import FAULTS, SURVEYED
     from rnncheck.report.files import STDOUT
     from rnncheck.report.terminal import console
 
@@ -53,7 +53,7 @@ def faults(
         table.add_row(*(Text(cell) for cell in cells))
     out = console(stderr=json == STDOUT)
     out.print(table)
-    out.print(Text("seen: how often among 136 public implementations; `rnncheck explain NAME` says more"))
+    out.print(Text(f"seen: how often in {SURVEYED} public implementations; `rnncheck explain NAME` says more"))
 
 
 def explain(

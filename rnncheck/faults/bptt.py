@@ -102,8 +102,8 @@ class DerivativeOnTheWrongSide(Faulty):
 
 @fault(
     title="The gradient from the next step is added twice",
-    wrong="dh = dlogits[t] @ W_hy + dh_next; ...; da = (dh + dh_next) * (1 - h[t]**2)",
-    right="dh = dlogits[t] @ W_hy + dh_next; ...; da = dh * (1 - h[t]**2)",
+    wrong="dh = dlogits[t] @ W_hy + dh_next; ...; dh += dh_next",
+    right="dh = dlogits[t] @ W_hy + dh_next",
     symptom="dh is right at the last step, then grows by a factor of up to two at every step back.",
     effect="Gradients explode with T though W_hh is harmless.",
     cure="Add dh_next once.",
@@ -150,7 +150,7 @@ class ClipInsideTheLoop(Faulty):
     title="The backward pass walks forward in time",
     wrong="for t in range(T):",
     right="for t in reversed(range(T)):",
-    symptom="dh is right at the first step of the walk only.",
+    symptom="dh_t holds what comes from earlier steps instead of later ones; no step is right.",
     effect="Gradients flow from the past to the future.",
     cure="Reverse the loop: step t needs what step t + 1 sends back.",
     corrupts=("dh",),
