@@ -12,6 +12,7 @@ import typer
 
 from rnncheck import __version__
 from rnncheck.cli import vectors
+from rnncheck.cli.faults import explain, faults
 from rnncheck.cli.guard import CANNOT_RUN, exit_code
 from rnncheck.cli.sample import sample
 from rnncheck.cli.threads import pin
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for command in (verify, train, sample):
+for command in (verify, train, sample, faults, explain):
     app.command(epilog=CODES)(command)
 app.add_typer(vectors.app, name="vectors")
 
