@@ -1,19 +1,20 @@
 """The main job: plan every check of our own RNN against the oracle, run them, count them."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from shlex import quote
+from typing import TYPE_CHECKING, Literal
 
-import rnncheck
 from rnncheck.checks.check import run_check
-from rnncheck.errors import UserError
+from rnncheck.report.versions import versions
 from rnncheck.result import Outcome, Report
 
-__all__ = ["VerifyOptions", "torch_available", "verify", "versions"]
+__all__ = ["Progress", "VerifyOptions", "run_plan", "torch_available", "verify"]
+
+if TYPE_CHECKING:
+    from rnncheck.plan import Plan
 
 Progress = Callable[[Outcome, int, int], None]
 
@@ -46,7 +47,7 @@ class VerifyOptions:
         words = ["rnncheck verify"] + ([f"--{self.level}"] if self.level != "default" else [])
         for name in ("dtype", "hidden", "vocab", "cases", "recipe", "data"):
             value = getattr(self, name)
-            words += [] if value is None else [f"--{name} {value}"]
+            words += [] if value is None else [f"--{name} {quote(str(value))}"]
         for name in ("lengths", "batch"):
             value = getattr(self, name)
             words += [] if value is None else [f"--{name} {','.join(map(str, value))}"]
@@ -54,25 +55,22 @@ class VerifyOptions:
 
 
 def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
-    """Run every planned check and report; `on_outcome` sees each outcome with how many are done and planned."""
+    """Run every check that `options` plan; `on_outcome` sees each outcome with how many are done and planned."""
     from rnncheck.plan import plan
 
     planned = plan(options)
-    if not planned.checks:
-        raise UserError(
-            f"-k {options.select!r} matches no planned check; a name looks like gradients[T=25-B=2-float64]"
-        )
+    report = run_plan(planned, "numpy_impl", options.seed, options.command, on_outcome)
+    report.settings = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if v is not None}
+    return report
+
+
+def run_plan(planned: "Plan", implementation: str, seed: int, command: str, on_outcome: Progress) -> Report:
+    """Run the checks in their order. `command` runs the plan; with `-k` and a name it reproduces one check."""
     report = Report(
-        implementation="numpy_impl",
-        oracle=planned.oracle,
-        planned=len(planned.checks),
-        seed=options.seed,
-        notes=list(planned.notes),
-        settings={k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if v is not None},
-        versions=versions(),
+        implementation, planned.oracle, len(planned.checks), seed, notes=list(planned.notes), versions=versions()
     )
     for done, (check, bench) in enumerate(planned.checks, start=1):
-        outcome = run_check(check, bench, f"{options.command} -k '{check.name}'")
+        outcome = run_check(check, bench, f"{command} -k '{check.name}'")
         report.outcomes.append(outcome)
         on_outcome(outcome, done, report.planned)
     return report
@@ -81,14 +79,3 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
 def torch_available() -> bool:
     """Tell whether torch is installed, without importing it."""
     return find_spec("torch") is not None
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    found: dict[str, Any] = {"rnncheck": rnncheck.__version__, "python": platform.python_version()}
-    for package in ("numpy", "torch"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
