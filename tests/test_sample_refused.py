@@ -25,7 +25,8 @@ def model(seed=0, biases=True, V=V, dtype=np.float64):
     params = init_params("names", V, H, V, np.random.default_rng(seed), biases=biases, dtype=dtype)
     params.flat *= 2
     if biases:
-        params["b_h"], params["b_y"] = np.linspace(-0.5, 0.5, H), np.linspace(0.3, -0.3, V)
+        params["b_h"] = np.linspace(-0.5, 0.5, H).astype(dtype)
+        params["b_y"] = np.linspace(0.3, -0.3, V).astype(dtype)
     return params
 
 
