@@ -71,7 +71,8 @@ SPLIT: dict[Any, Callable[..., Any]] = get_decompositions(
         "tanh_backward sigmoid_backward _softmax _softmax_backward_data _log_softmax _log_softmax_backward_data "
         "nll_loss_forward nll_loss_backward logsumexp addmm baddbmm addmv addr addcmul addcdiv lerp "
         "embedding_dense_backward mse_loss mse_loss_backward var var_mean std native_layer_norm "
-        "native_layer_norm_backward silu_backward gelu_backward elu_backward mish_backward softplus_backward log_sigmoid_backward"
+        "native_layer_norm_backward silu_backward gelu_backward elu_backward mish_backward softplus_backward "
+        "log_sigmoid_backward"
     )
 )
 SPLIT[aten.mean.default] = lambda x, dtype=None: x.sum() / x.numel()
