@@ -48,6 +48,21 @@ class Flat(dict[str, np.ndarray]):
         """Copy the vector and the views."""
         return Flat(self.flat.copy(), {name: a.shape for name, a in self.items()})
 
-    def __setitem__(self, name: str, value: Any) -> None:
-        """Write into the view; a name can be neither added nor bound to another array."""
-        self[name][...] = value
+    def __setitem__(self, name: str, value: np.ndarray) -> None:
+        """Write into the view; a name can be neither added nor bound to another array, and nothing is broadcast."""
+        view = self[name]
+        if value.shape != view.shape or value.dtype != view.dtype:
+            raise ValueError(
+                f"{name} is {value.dtype} of shape {value.shape}, expected {view.dtype} of shape {view.shape}: "
+                "an array in a vector keeps its shape and dtype; cast or reshape the value first"
+            )
+        view[...] = value
+
+    def update(self, *args: Any, **arrays: Any) -> None:
+        """Write into several views; `dict.update` would bind the names to other arrays."""
+        for name, value in dict(*args, **arrays).items():
+            self[name] = value
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let `copy` and `pickle` rebuild the views: copied one by one they would no longer be views."""
+        return Flat, (self.flat, {name: a.shape for name, a in self.items()})

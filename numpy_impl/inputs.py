@@ -25,7 +25,7 @@ def input_projection(
 ) -> Real[np.ndarray, "T B H"]:
     """Return W_xh x_t + b_h for all t and all sequences of the batch."""
     if x.ndim == 2:
-        xp = np.take(W_xh.T, x, axis=0, mode="wrap")  # NO_TOKEN wraps to the last row, and is zeroed here:
+        xp = W_xh.T[x]  # NO_TOKEN is -1 and picks the last row, wrongly:
         xp[x == NO_TOKEN] = 0
     else:
         xp = (x.reshape(-1, x.shape[-1]) @ W_xh.T).reshape(*x.shape[:2], -1)

@@ -12,11 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_impl.shapes import Ids, Real
+from numpy_impl.validate import check_dloss, check_targets
 
-__all__ = ["IGNORE_INDEX", "REDUCTIONS", "CrossEntropy", "cross_entropy", "cross_entropy_backward", "softmax"]
+__all__ = ["IGNORE_INDEX", "CrossEntropy", "cross_entropy", "cross_entropy_backward", "softmax"]
 
 IGNORE_INDEX = -100
-REDUCTIONS = ("sum", "mean", "none")
+"""The target that marks a step without one; any other value can be chosen where a loss is computed."""
 
 
 class CrossEntropy(NamedTuple):
@@ -35,7 +36,7 @@ def softmax(logits: Real[np.ndarray, "*batch V"]) -> Real[np.ndarray, "*batch V"
 
 def cross_entropy(
     logits: Real[np.ndarray, "T B V"],
-    targets: Ids[np.ndarray, "T B"],
+    y: Ids[np.ndarray, "T B"],
     reduction: str = "sum",
     ignore_index: int = IGNORE_INDEX,
 ) -> CrossEntropy:
@@ -44,14 +45,15 @@ def cross_entropy(
     Raises
     ------
     ValueError
-        If every target is ignored under `reduction="mean"`: a mean over nothing is undefined.
+        If a target is out of range, or every target is ignored under `reduction="mean"`: a mean over nothing.
     """
-    kept = targets != ignore_index
+    check_targets(y, logits.shape, reduction, ignore_index)
+    kept = y != ignore_index
     shifted = logits - logits.max(axis=-1, keepdims=True)
     p = np.exp(shifted)
     total = p.sum(axis=-1, keepdims=True)
     p /= total
-    picked = np.take_along_axis(shifted, np.where(kept, targets, 0)[..., None], axis=-1)
+    picked = np.take_along_axis(shifted, np.where(kept, y, 0)[..., None], axis=-1)
     loss = np.where(kept, (np.log(total) - picked)[..., 0], np.zeros((), logits.dtype))
     if reduction == "sum":
         loss = np.asarray(loss.sum())
@@ -62,34 +64,25 @@ def cross_entropy(
 
 def cross_entropy_backward(
     p: Real[np.ndarray, "T B V"],
-    targets: Ids[np.ndarray, "T B"],
+    y: Ids[np.ndarray, "T B"],
     reduction: str = "sum",
     ignore_index: int = IGNORE_INDEX,
     dloss: Real[np.ndarray, "*shape"] | None = None,
 ) -> Real[np.ndarray, "T B V"]:
     """Return dlogits. `dloss` is the upstream gradient: one number (1 if not given), or one per step for "none"."""
-    kept = targets != ignore_index
+    check_dloss(dloss, y, p.dtype, reduction)
+    kept = y != ignore_index
     t, b = np.nonzero(kept)
     dlogits = p.copy()
-    dlogits[t, b, targets[t, b]] -= 1
-    if reduction == "none":
-        assert dloss is not None
-        dlogits *= np.where(kept, dloss, np.zeros((), p.dtype))[..., None]
-        return dlogits
+    dlogits[t, b, y[t, b]] -= 1
     dlogits[~kept] = 0
     if reduction == "mean":
         dlogits /= _count(kept, p.dtype)
     if dloss is not None:
-        dlogits *= dloss
+        dlogits *= dloss[..., None]
     return dlogits
 
 
 def _count(kept: np.ndarray, dtype: np.dtype) -> np.floating:
     """Count the targets that are not ignored, in the dtype of the loss so that dividing by it casts nothing."""
-    n = np.count_nonzero(kept)
-    if n == 0:
-        raise ValueError(
-            "targets: all of them are ignore_index, and the mean over no targets is undefined; "
-            'keep at least one, or use reduction="sum"'
-        )
-    return dtype.type(n)
+    return dtype.type(np.count_nonzero(kept))

@@ -15,7 +15,7 @@ from numpy_impl.inputs import Input, input_backward, input_projection
 from numpy_impl.loss import IGNORE_INDEX, cross_entropy, cross_entropy_backward
 from numpy_impl.rnn import rnn_backward, rnn_forward, weight_gradient
 from numpy_impl.shapes import Ids, Params, Real
-from numpy_impl.validate import check_bptt, check_inputs, check_loss, check_params
+from numpy_impl.validate import check_inputs, check_params
 
 __all__ = ["Backward", "Forward", "Step", "backward", "forward", "loss_and_grads"]
 
@@ -76,7 +76,7 @@ def forward(
         If the arrays do not share one floating dtype: nothing is cast silently.
     """
     check_params(params)
-    check_inputs(params, x, h0, nonlinearity)
+    check_inputs(params, x, h0)
     xp = input_projection(x, params["W_xh"], params.get("b_h"))
     states = rnn_forward(xp, h0, params["W_hh"], nonlinearity)
     T, B, H = xp.shape
@@ -95,7 +95,6 @@ def backward(
     k: int | None = None,
 ) -> Backward:
     """Carry the gradient of the logits back to every node and parameter. Modes of `bptt`: see `rnn_backward`."""
-    check_bptt(bptt, k)
     grads = Flat.zeros(params, prefix="d")
     grads["dW_hy"] = weight_gradient(dlogits, fwd.h)
     dh = (dlogits.reshape(-1, dlogits.shape[-1]) @ params["W_hy"]).reshape(fwd.h.shape)
@@ -127,7 +126,6 @@ def loss_and_grads(
     Under `reduction="none"` the loss is one number per step and `dloss`, its upstream gradient in the same shape,
     must be given; under "sum" and "mean" it is one number, and `dloss` is 1 unless given.
     """
-    check_loss(params, x, y, reduction, ignore_index, dloss)
     fwd = forward(params, x, h0, nonlinearity=nonlinearity)
     loss, p = cross_entropy(fwd.logits, y, reduction, ignore_index)
     dlogits = cross_entropy_backward(p, y, reduction, ignore_index, dloss)

@@ -13,6 +13,7 @@ gradient of W_hh, a sum over time of da_t h_{t-1}^T, is one product of two matri
 import numpy as np
 
 from numpy_impl.shapes import Real
+from numpy_impl.validate import check_bptt, check_nonlinearity
 
 __all__ = ["rnn_backward", "rnn_forward", "weight_gradient"]
 
@@ -24,6 +25,7 @@ def rnn_forward(
     nonlinearity: str = "tanh",
 ) -> Real[np.ndarray, "T+1 B H"]:
     """Run the recurrence over the input projection `xp` and return the states h_0..h_T."""
+    check_nonlinearity(nonlinearity)
     T, B, H = xp.shape
     states = np.empty((T + 1, B, H), xp.dtype)
     states[0] = 0 if h0 is None else h0
@@ -59,9 +61,10 @@ def rnn_backward(
     The gradient that reaches h0 is `dh0`; in the two truncated modes it comes from the windows, or from the chunk,
     that begin at the first step.
     """
+    check_bptt(bptt, k)
     df = 1 - states[1:] ** 2 if nonlinearity == "tanh" else (states[1:] > 0).astype(dh.dtype)
     if bptt == "windowed":
-        assert k is not None
+        assert k is not None  # check_bptt has seen to it
         _carry_windowed(dh, df, W_hh, k)
         da = dh * df
     else:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # to a type checker an array is an array: its shape is checke
     from typing import Annotated as Real
 else:
     from jaxtyping import AbstractDtype
-    from jaxtyping import Int as Ids
+    from jaxtyping import Integer as Ids  # signed or not
 
     class Real(AbstractDtype):
         """float32, float64 or longdouble."""

@@ -1,15 +1,26 @@
-"""What the model accepts, said before any arithmetic: which array, what is wrong, the rule, what to do."""
+"""What the functions accept, said before any arithmetic: which array, what is wrong, the rule, what to do."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
-from numpy_impl.loss import REDUCTIONS
-
-__all__ = ["BPTT_MODES", "NONLINEARITIES", "check_bptt", "check_inputs", "check_loss", "check_params"]
+__all__ = [
+    "BPTT_MODES",
+    "DTYPES",
+    "NONLINEARITIES",
+    "REDUCTIONS",
+    "check_bptt",
+    "check_dloss",
+    "check_inputs",
+    "check_nonlinearity",
+    "check_params",
+    "check_targets",
+]
 
 NONLINEARITIES = ("tanh", "relu")
+REDUCTIONS = ("sum", "mean", "none")
 BPTT_MODES = ("full", "windowed", "chunked")
+DTYPES = tuple(np.dtype(t) for t in (np.float32, np.float64, np.longdouble))
 REQUIRED = ("W_xh", "W_hh", "W_hy")
 OPTIONAL = ("b_h", "b_y")
 
@@ -24,9 +35,13 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
             f"a model has {', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}"
         )
     for name, array in params.items():
+        _check_array(name, array)
         axes = 2 if name.startswith("W") else 1
-        if array.ndim != axes:
-            raise ValueError(f"{name} has shape {array.shape}, expected {axes} {'axis' if axes == 1 else 'axes'}")
+        if array.ndim != axes or array.size == 0:
+            raise ValueError(
+                f"{name} has shape {array.shape}, expected {axes} {'axis' if axes == 1 else 'axes'}, none of length 0"
+            )
+    dtype = params["W_xh"].dtype
     H, I = params["W_xh"].shape
     V = params["W_hy"].shape[0]
     expected = {"W_xh": (H, I), "W_hh": (H, H), "b_h": (H,), "W_hy": (V, H), "b_y": (V,)}
@@ -36,74 +51,123 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
                 f"{name} has shape {array.shape}, expected {expected[name]}: "
                 f"W_xh (H, I) = {(H, I)} and the rows of W_hy, V = {V}, fix all the others"
             )
-        if array.dtype.kind != "f" or array.dtype != params["W_xh"].dtype:
+        if array.dtype != dtype:
             raise TypeError(
-                f"{name} is {array.dtype} beside W_xh {params['W_xh'].dtype}: "
-                "all parameters share one floating dtype; cast with .astype"
+                f"{name} is {array.dtype} beside W_xh {dtype}: all parameters share one dtype; cast with {name}.astype"
             )
+    if dtype not in DTYPES:
+        raise TypeError(f"W_xh is {dtype}: parameters are {', '.join(map(str, DTYPES))}; cast them with .astype")
 
 
-def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray | None, nonlinearity: str) -> None:
+def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray | None) -> None:
     """Refuse inputs and a first state that do not fit the parameters."""
+    _check_array("x", x)
     dtype = params["W_xh"].dtype
     H, I = params["W_xh"].shape
-    if nonlinearity not in NONLINEARITIES:
-        raise ValueError(f"nonlinearity is {nonlinearity!r}, expected one of {', '.join(NONLINEARITIES)}")
     if x.dtype.kind in "iu":
         if x.ndim != 2:
-            raise ValueError(f"x has shape {x.shape}, expected (T, B) for token ids: time comes first")
+            raise ValueError(
+                f"x has shape {x.shape}, expected (T, B) for token ids: time comes first; "
+                "use x[:, None] for a single sequence"
+            )
         _check_ids("x", x, I, legal=-1, legal_name="NO_TOKEN")
     elif x.dtype.kind == "f":
         if x.ndim != 3 or x.shape[2] != I:
-            raise ValueError(f"x has shape {x.shape}, expected (T, B, I) with I = {I}, the columns of W_xh")
-        if x.dtype != dtype:
-            raise TypeError(f"x is {x.dtype} but the parameters are {dtype}: cast with x.astype(np.{dtype})")
+            raise ValueError(
+                f"x has shape {x.shape}, expected (T, B, I) with I = {I}, the columns of W_xh: time comes first; "
+                "use x[:, None, :] for a single sequence"
+            )
+        _check_dtype("x", x, dtype)
     else:
-        raise TypeError(f"x is {x.dtype}, expected token ids (integers) or dense vectors ({dtype})")
+        raise TypeError(f"x is {x.dtype}, expected token ids (integers) or dense vectors ({dtype}); cast with x.astype")
     T, B = x.shape[:2]
     if T == 0 or B == 0:
         raise ValueError(f"x has shape {x.shape}: T and B must be at least 1; leave empty sequences out")
-    if h0 is not None and h0.shape != (B, H):
-        raise ValueError(f"h0 has shape {h0.shape}, expected (B, H) = {(B, H)}: one first state per sequence")
-    if h0 is not None and h0.dtype != dtype:
-        raise TypeError(f"h0 is {h0.dtype} but the parameters are {dtype}: cast with h0.astype(np.{dtype})")
+    if h0 is not None:
+        _check_array("h0", h0)
+        if h0.shape != (B, H):
+            raise ValueError(
+                f"h0 has shape {h0.shape}, expected (B, H) = {(B, H)}: one first state per sequence; "
+                "leave h0 out for zeros"
+            )
+        _check_dtype("h0", h0, dtype)
 
 
-def check_loss(
-    params: Mapping[str, np.ndarray],
-    x: np.ndarray,
-    y: np.ndarray,
-    reduction: str,
-    ignore_index: int,
-    dloss: np.ndarray | None,
-) -> None:
-    """Refuse targets, a reduction or an upstream gradient that do not fit."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
-    if y.shape != x.shape[:2]:
-        raise ValueError(f"y has shape {y.shape}, expected (T, B) = {x.shape[:2]} as x has: one target per input")
+def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_index: int) -> None:
+    """Refuse targets that do not fit logits of `shape` (T, B, V), and a reduction that is none."""
+    _check_choice("reduction", reduction, REDUCTIONS)
+    _check_array("y", y)
+    *TB, V = shape
+    if y.shape != tuple(TB):
+        raise ValueError(
+            f"y has shape {y.shape}, expected (T, B) = {tuple(TB)} as in x: one target per input, time first in both; "
+            + ("transpose the one that has the batch first" if y.shape[::-1] == tuple(TB) else "cut x and y alike")
+        )
     if y.dtype.kind not in "iu":
-        raise TypeError(f"y is {y.dtype}, expected token ids (integers)")
-    check_params(params)
-    _check_ids("y", y, params["W_hy"].shape[0], legal=ignore_index, legal_name="ignore_index")
+        raise TypeError(f"y is {y.dtype}, expected token ids (integers); cast with y.astype(np.int64)")
+    _check_ids("y", y, V, legal=ignore_index, legal_name="ignore_index")
+    if reduction == "mean" and (y == ignore_index).all():
+        raise ValueError(
+            f"y is ignore_index = {ignore_index} everywhere, and the mean over no targets is undefined; "
+            'keep at least one target, or use reduction="sum"'
+        )
+
+
+def check_dloss(dloss: np.ndarray | None, y: np.ndarray, dtype: np.dtype, reduction: str) -> None:
+    """Refuse an upstream gradient that does not have the shape and dtype of the loss."""
+    _check_choice("reduction", reduction, REDUCTIONS)
     shape = y.shape if reduction == "none" else ()
-    if dloss is None and reduction == "none":
-        raise ValueError(f'dloss is missing: under reduction="none" give an upstream gradient of shape {shape}')
-    if dloss is not None and dloss.shape != shape:
-        raise ValueError(f"dloss has shape {dloss.shape}, expected {shape}, the shape of the loss ({reduction})")
-    if dloss is not None and dloss.dtype != params["W_xh"].dtype:
-        raise TypeError(f"dloss is {dloss.dtype} but the parameters are {params['W_xh'].dtype}: cast with .astype")
+    if dloss is None:
+        if reduction == "none":
+            raise ValueError(
+                f'dloss is missing: under reduction="none" there is one loss per step, '
+                f"so give an upstream gradient of shape (T, B) = {shape}"
+            )
+        return
+    _check_array("dloss", dloss)
+    if dloss.shape != shape:
+        raise ValueError(
+            f"dloss has shape {dloss.shape}, expected {shape}: "
+            f'under reduction="{reduction}" the loss has that shape, and its upstream gradient too'
+        )
+    _check_dtype("dloss", dloss, dtype)
+
+
+def check_nonlinearity(nonlinearity: str) -> None:
+    """Refuse a nonlinearity that the cell does not have."""
+    _check_choice("nonlinearity", nonlinearity, NONLINEARITIES)
 
 
 def check_bptt(bptt: str, k: int | None) -> None:
     """Refuse a truncation without its length, and a length without truncation."""
-    if bptt not in BPTT_MODES:
-        raise ValueError(f"bptt is {bptt!r}, expected one of {', '.join(BPTT_MODES)}")
-    if bptt == "full" and k is not None:
-        raise ValueError(f'k is {k} under bptt="full", which goes back to the first step; leave k out')
+    _check_choice("bptt", bptt, BPTT_MODES)
+    if bptt == "full":
+        if k is not None:
+            raise ValueError(f'k is {k} under bptt="full", which goes back to the first step; leave k out')
+        return
     least = 0 if bptt == "windowed" else 1
-    if bptt != "full" and (k is None or k < least):
-        raise ValueError(f'k is {k} under bptt="{bptt}": give the number of steps, at least {least}')
+    if not isinstance(k, int | np.integer) or k < least:
+        raise ValueError(f'k is {k} under bptt="{bptt}": it must be a whole number of steps, at least {least}')
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
+
+
+def _check_array(name: str, value: object) -> None:
+    """Refuse a list or another library's tensor: what would come out of it is anyone's guess."""
+    if not isinstance(value, np.ndarray):
+        kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")
+        raise TypeError(f"{name} is a {kind}, expected a NumPy array; convert it with np.asarray({name})")
+
+
+def _check_dtype(name: str, array: np.ndarray, dtype: np.dtype) -> None:
+    if array.dtype != dtype:
+        raise TypeError(
+            f"{name} is {array.dtype} but the parameters are {dtype}: nothing is cast silently; "
+            f"cast with {name}.astype(np.{dtype})"
+        )
 
 
 def _check_ids(name: str, ids: np.ndarray, size: int, legal: int, legal_name: str) -> None:

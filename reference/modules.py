@@ -4,6 +4,8 @@ It shares no equation with `reference.loop`, so that an error in one of them sho
 the recurrence, hence no dh and da here; and they cannot be cut in the middle, hence no windowed BPTT.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ __all__ = ["run_rnn_modules"]
 
 
 def run_rnn_modules(
-    params: dict[str, np.ndarray],
+    params: Mapping[str, np.ndarray],
     x: np.ndarray,
     y: np.ndarray,
     h0: np.ndarray | None = None,
@@ -41,7 +43,7 @@ def run_rnn_modules(
     if bptt == "windowed":
         raise ValueError('bptt is "windowed", which torch\'s modules cannot show; use reference.loop.run_rnn')
     check_case(params, x, y, h0, nonlinearity, reduction, ignore_index, dloss)
-    model = to_torch_rnn(params, nonlinearity=nonlinearity).to(dtype)
+    model = to_torch_rnn(params, nonlinearity=nonlinearity, dtype=dtype)
     tx = _one_hot(to_torch(x), params["W_xh"].shape[1], dtype) if x.ndim == 2 else leaf(x, dtype)
     first = np.zeros((x.shape[1], len(params["W_hh"]))) if h0 is None else h0
     state = th0 = leaf(first, dtype)

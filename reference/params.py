@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from reference.edge import torch_dtype
+from reference.edge import to_torch, torch_dtype
 from reference.validate import check_params
 
 __all__ = ["SECOND_BIAS", "TORCH_NAMES", "TorchRNN", "from_state_dict", "from_torch_rnn"]
@@ -44,8 +44,8 @@ class TorchRNN(nn.Module):
         return h, self.readout(h)
 
 
-def to_state_dict(params: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """Copy parameters into tensors under torch's names; their dtype stays.
+def to_state_dict(params: Mapping[str, np.ndarray], dtype: torch.dtype | None = None) -> dict[str, Tensor]:
+    """Copy parameters into tensors under torch's names; their dtype stays unless another is given.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def to_state_dict(params: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
         If the parameters do not fit together, or have a dtype that torch does not know.
     """
     check_params(params)
-    state = {TORCH_NAMES[name]: torch.tensor(array, dtype=torch_dtype(array)) for name, array in params.items()}
+    state = {TORCH_NAMES[name]: to_torch(array, dtype or torch_dtype(array)) for name, array in params.items()}
     if "b_h" in params:
         state[SECOND_BIAS] = torch.zeros_like(state[TORCH_NAMES["b_h"]])
     return state
@@ -81,9 +81,11 @@ def from_state_dict(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return params
 
 
-def to_torch_rnn(params: Mapping[str, np.ndarray], *, nonlinearity: str = "tanh") -> TorchRNN:
+def to_torch_rnn(
+    params: Mapping[str, np.ndarray], *, nonlinearity: str = "tanh", dtype: torch.dtype | None = None
+) -> TorchRNN:
     """Load parameters into real torch layers, ready to run and, but for the second bias, to train."""
-    state = to_state_dict(params)
+    state = to_state_dict(params, dtype)
     (H, I), V = params["W_xh"].shape, len(params["W_hy"])
     model = TorchRNN(I, H, V, nonlinearity=nonlinearity, b_h="b_h" in params, b_y="b_y" in params)
     model.to(state[TORCH_NAMES["W_xh"]].dtype).load_state_dict(state)

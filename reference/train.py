@@ -5,7 +5,7 @@ one vector, of which the named ones are views, so that gradient, clipping and op
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ __all__ = ["Batch", "StepOut", "torch_step"]
 OPTIMIZER_OPTIONS = ("momentum", "dampening", "zero_start", "eps", "eps_inside", "initial_accumulator")
 
 
+@runtime_checkable
 class Batch(Protocol):
     """Inputs and targets of one step: ids (T, B)."""
 

@@ -41,11 +41,11 @@ def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
     first = bench.run(case)
     kept = {name: np.array(array) for name, array in first.items()}
     bench.run(other)
-    second = bench.run(case)
-    return _equal(kept, second, "two equal calls", "differs between two equal calls: state leaks from call to call") + [
+    overwritten = [name for name, array in first.items() if not _same(kept[name], array)]
+    leak = "differs between two equal calls: state leaks from call to call"
+    return _equal(kept, bench.run(case), "two equal calls", leak) + [
         failed(name, "two equal calls", "was overwritten by a later call: a buffer is shared between calls")
-        for name, array in first.items()
-        if not _same(kept[name], array)
+        for name in overwritten
     ]
 
 
