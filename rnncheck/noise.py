@@ -75,8 +75,14 @@ SPLIT: dict[Any, Callable[..., Any]] = get_decompositions(
         "log_sigmoid_backward"
     )
 )
-SPLIT[aten.mean.default] = lambda x, dtype=None: x.sum() / x.numel()
-SPLIT[aten.mean.dim] = lambda x, dim, keepdim=False, dtype=None: (s := x.sum(dim, keepdim)) / (x.numel() / s.numel())
+
+
+def _mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: torch.dtype | None = None) -> Tensor:
+    total = x.sum(dim, keepdim, dtype=dtype)
+    return total / (x.numel() / total.numel())
+
+
+SPLIT |= {aten.mean.default: _mean, aten.mean.dim: _mean}
 
 
 class Noise(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no annotations
