@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -49,7 +50,7 @@ def make_vector(case: Case) -> Vector:
     if not isinstance(case, RNNCase):
         trace = {name: np.asarray(array) for name, array in TorchLoop().run(case).items()}
         return Vector(case, trace, update_paths(case, trace), "arithmetic")
-    from rnncheck.scales import scales
+    from rnncheck.scales import scales, stored
 
     found = scales(case)
     powerless = {name: verdict for name, verdict in found.gates.items() if verdict != "ok"}
@@ -60,11 +61,11 @@ def make_vector(case: Case) -> Vector:
     steps = stored_steps(len(case.x))
     keep = slice(None) if steps is None else list(steps)
     trace = {name: array[keep] if name in TIMED else array for name, array in found.reference.items()}
-    sigma = {name: (array[keep] if name in TIMED else array).astype(np.float32) for name, array in found.sigma.items()}
+    sigma = {name: stored(array[keep] if name in TIMED else array) for name, array in found.sigma.items()}
     return Vector(case, trace, sigma, "monte-carlo", steps)
 
 
-def check_vectors(folder: Path | None, on_outcome: Progress) -> Report:
+def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None = None) -> Report:
     """Check that each stored case is the one its seed makes and, where torch is there, that its answer still holds."""
     vectors = read_vectors(folder or data_folder() / FOLDER)
     oracle = VectorOracle(vectors)
@@ -77,7 +78,10 @@ def check_vectors(folder: Path | None, on_outcome: Progress) -> Report:
         planned.add(Rounded(TorchLoop()), oracle, checks)
     else:
         planned.notes.append("torch is not installed: the answers themselves were not asked for again")
-    return run_plan(planned, "torch, step by step", seed=0, command="rnncheck vectors check", on_outcome=on_outcome)
+    if select:
+        planned.select(select)
+    command = "rnncheck vectors check" + (f" {quote(str(folder))}" if folder else "")
+    return run_plan(planned, "torch, step by step", seed=0, command=command, on_outcome=on_outcome)
 
 
 def _same_case(stored: Case, made: Case | None) -> Check:

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from numpy_impl.model import loss_and_grads
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.errors import NotShownError
-from rnncheck.implementation import Implementation, NumpyImpl, rnn_options
+from rnncheck.implementation import Implementation, NumpyImpl
 from rnncheck.result import Comparison, Verdict
 from rnncheck.tolerance import unit_roundoff
 from rnncheck.trace import Trace
@@ -76,12 +75,11 @@ def directional_derivative(case: RNNCase, trace: Trace, seed: int) -> Comparison
     moved = {n: a for n, a in case.arrays().items() if n.startswith("params.") or n in ("h0", "x")}
     moved = {n: a for n, a in moved.items() if a.dtype.kind == "f"}
     direction = {n: rng.normal(size=a.shape) for n, a in moved.items()}
-    slope = sum(np.vdot(direction[n], trace["d" + n.removeprefix("params.")]) for n in moved)
+    slope = sum(float(np.vdot(direction[n], trace["d" + n.removeprefix("params.")])) for n in moved)
 
     def loss(step: float) -> float:
-        arrays = case.arrays() | {n: a + step * direction[n] for n, a in moved.items()}
-        there = RNNCase.from_parts(arrays, case.settings())
-        return float(loss_and_grads(dict(there.params), there.x, there.y, there.h0, **rnn_options(there)).loss)  # type: ignore[arg-type]
+        there = case.arrays() | {n: a + step * direction[n] for n, a in moved.items()}
+        return float(NumpyImpl().run(RNNCase.from_parts(there, case.settings()))["loss"])
 
     def difference(step: float) -> float:
         return (loss(step) - loss(-step)) / (2 * step)
