@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnncheck.report.sentences import closing_count, consequences, family_verdict, verdict
-from rnncheck.report.versions import versions
 from rnncheck.result import Comparison, Outcome, Report, Verdict
+from rnncheck.versions import versions
 
 __all__ = ["SCHEMA_VERSION", "dumps", "plain", "report_dict"]
 
