@@ -38,8 +38,9 @@ class VerifyOptions:
 
     @property
     def sized(self) -> bool:
-        """Whether sizes were asked for, so that fresh cases replace the standard ones."""
-        return any(v is not None for v in (self.lengths, self.batch, self.hidden, self.vocab, self.cases))
+        """Whether sizes, or just fresh cases, were asked for, so that these replace the standard ones."""
+        sizes = (self.lengths, self.batch, self.hidden, self.vocab)
+        return any(v is not None for v in sizes) or (self.cases is not None and self.level != "full")
 
     @property
     def command(self) -> str:
