@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["check_case", "check_params"]
+__all__ = ["check_case", "check_params", "check_sampling"]
 
 REDUCTIONS = ("sum", "mean", "none")
 
@@ -53,6 +53,42 @@ def check_case(
         raise ValueError(f"dloss has shape {dloss.shape}, expected {shape}, the shape of the loss ({reduction})")
     if reduction == "mean" and (y == ignore_index).all():
         raise ValueError('y: every target is ignore_index, and a mean over none is undefined; use reduction="sum"')
+
+
+def check_sampling(
+    params: Mapping[str, np.ndarray],
+    first: np.ndarray,
+    uniforms: np.ndarray,
+    h0: np.ndarray | None,
+    nonlinearity: str,
+    method: str,
+    temperature: float | int,
+    top_k: int | None,
+    top_p: float | int | None,
+    stop: int | None,
+) -> None:
+    """Refuse settings of a distribution that is none, and arrays that do not fit."""
+    I, H, V = check_params(params)
+    if nonlinearity not in ("tanh", "relu") or method not in ("draw", "greedy"):
+        raise ValueError(f"nonlinearity is {nonlinearity!r} (tanh, relu), method {method!r} (draw, greedy)")
+    if V > I:
+        raise ValueError(f"W_hy has {V} rows but W_xh {I} columns: a drawn token must be a legal next input")
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature is {temperature}, and must be positive; for the most likely token use greedy")
+    if top_k is not None and not 1 <= top_k <= V:
+        raise ValueError(f"top_k is {top_k}, and must lie in 1..{V}; None keeps all tokens")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p is {top_p}, and must lie in (0, 1]; None keeps all tokens")
+    if stop is not None and not 0 <= stop < V:
+        raise ValueError(f"stop is {stop}, and must be a token id from 0 to {V - 1}; None lets the streams go on")
+    B = len(first)
+    if first.ndim != 1 or uniforms.ndim != 2 or uniforms.shape[1] != B or len(uniforms) == 0:
+        raise ValueError(f"first has shape {first.shape}, uniforms {uniforms.shape}: expected (B,) and (T, B)")
+    _check_ids("first", first, I, legal=-1)
+    if ((uniforms < 0) | (uniforms >= 1)).any():
+        raise ValueError("uniforms hold a number outside [0, 1); draw them with rng.random")
+    if h0 is not None and h0.shape != (B, H):
+        raise ValueError(f"h0 has shape {h0.shape}, expected (B, H) = {(B, H)}")
 
 
 def _check_ids(name: str, ids: np.ndarray, size: int, legal: int) -> None:
