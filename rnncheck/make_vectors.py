@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def make_vector(case: Case) -> Vector:
     return Vector(case, trace, sigma, "monte-carlo", steps)
 
 
-def check_vectors(folder: Path | None, on_outcome: Progress) -> Report:
+def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None = None) -> Report:
     """Check that each stored case is the one its seed makes and, where torch is there, that its answer still holds."""
     vectors = read_vectors(folder or data_folder() / FOLDER)
     oracle = VectorOracle(vectors)
@@ -77,7 +78,10 @@ def check_vectors(folder: Path | None, on_outcome: Progress) -> Report:
         planned.add(Rounded(TorchLoop()), oracle, checks)
     else:
         planned.notes.append("torch is not installed: the answers themselves were not asked for again")
-    return run_plan(planned, "torch, step by step", seed=0, command="rnncheck vectors check", on_outcome=on_outcome)
+    if select:
+        planned.select(select)
+    command = "rnncheck vectors check" + (f" {quote(str(folder))}" if folder else "")
+    return run_plan(planned, "torch, step by step", seed=0, command=command, on_outcome=on_outcome)
 
 
 def _same_case(stored: Case, made: Case | None) -> Check:

@@ -48,6 +48,23 @@ class Plan:
         bench = Bench(implementation, oracle)
         self.checks += [(check, bench) for check in checks]
 
+    def select(self, expression: str) -> None:
+        """Keep the checks that a `-k` expression chooses.
+
+        Raises
+        ------
+        UserError
+            If it chooses none, or is no expression: a run of no checks would prove nothing.
+        """
+        chosen = selector(expression)
+        kept = [(check, bench) for check, bench in self.checks if chosen(check.name)]
+        if self.checks and not kept:
+            first = self.checks[0][0].name
+            raise UserError(
+                f"-k {expression!r} matches none of {len(self.checks)} planned checks; the first is {first}"
+            )
+        self.checks = kept
+
 
 def plan(options: VerifyOptions) -> Plan:
     """Plan every check that `options` ask for."""
@@ -59,8 +76,7 @@ def plan(options: VerifyOptions) -> Plan:
     for section in _sections(options, torch):
         section(planned, options)
     if options.select:
-        chosen = selector(options.select)
-        planned.checks = [(c, b) for c, b in planned.checks if chosen(c.name)]
+        planned.select(options.select)
     return planned
 
 

@@ -37,20 +37,27 @@ class Comparison:
     @property
     def margin(self) -> float:
         """Error over allowance: above 1 is a failure, infinite where nothing but the exact value is allowed."""
-        return math.inf if math.isnan(self.error) else self.error / self.limit
+        if self.error == 0.0:
+            return 0.0
+        return math.inf if math.isnan(self.error) or self.limit == 0.0 else self.error / self.limit
 
     def __str__(self) -> str:
         """Say it in one line: array, place, both values, margin or reason."""
-        place = "" if self.step is None else f" at step {self.step + 1}"
+        place = f"{list(self.index)}" if self.index else ""
+        place += "" if self.step is None else f" at step {self.step + 1}"
         if self.reason:
             return f"{self.array}{place}: {self.reason}"
         values = "" if self.candidate is None else f", candidate {self.candidate!r}, reference {self.reference!r}"
-        return f"{self.array}{place}{list(self.index)}: {self.error:.3g} of {self.limit:g} ({self.rule}){values}"
+        return f"{self.array}{place}: {self.error:.3g} of {self.limit:g} ({self.rule}){values}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One check on one case: its verdict and the worst comparison of every array, in dataflow order."""
+    """One check on one case: its verdict and the worst comparison of every array, in dataflow order.
+
+    `compared` counts the arrays held against the oracle. Outcomes with the same `flow` look at one Trace, in dataflow
+    order: the first that fails is the cause, the others are its consequences.
+    """
 
     check: str
     family: str
@@ -60,6 +67,7 @@ class Outcome:
     reproduce: str = ""
     seconds: float = 0.0
     compared: int = 0
+    flow: str = ""
 
     @property
     def worst(self) -> Comparison | None:
@@ -108,6 +116,18 @@ class Report:
         for outcome in self.outcomes:
             found.setdefault(outcome.family, []).append(outcome)
         return found
+
+    @property
+    def failures(self) -> list[tuple[Outcome, list[Outcome]]]:
+        """Every failed check that is a cause, with the failed checks that are its consequences."""
+        found: dict[str, tuple[Outcome, list[Outcome]]] = {}
+        for outcome in self.outcomes:
+            key = outcome.flow or outcome.check
+            if outcome.verdict is Verdict.FAILED and key in found:
+                found[key][1].append(outcome)
+            elif outcome.verdict is Verdict.FAILED:
+                found[key] = outcome, []
+        return list(found.values())
 
     @property
     def worst(self) -> dict[str, Comparison]:

@@ -61,11 +61,15 @@ class Bench:
 
 @dataclass(frozen=True)
 class Check:
-    """A question with its name. `ask` returns comparisons; a check that compares nothing has failed."""
+    """A question with its name. `ask` returns comparisons; a check that compares nothing has failed.
+
+    Checks of one `flow` look at the same Trace in dataflow order: a failure in one explains those in the later ones.
+    """
 
     name: str
     family: str
     ask: Callable[[Bench], Iterable[Comparison]]
+    flow: str = ""
 
 
 def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
@@ -93,6 +97,7 @@ def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
         reproduce,
         time.perf_counter() - start,
         compared=sum(c.verdict in (Verdict.PASSED, Verdict.FAILED) for c in comparisons),
+        flow=check.flow,
     )
 
 

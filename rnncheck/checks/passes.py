@@ -24,8 +24,9 @@ def pass_checks(sources: Iterable[Source], group: str = "") -> Iterator[Check]:
     `group` sets the families of one kind of case apart: `sweep-forward[...]` beside `forward[...]`.
     """
     for source in sources:
+        flow = f"{group}pass[{source.name}]"
         for family, arrays in FAMILIES.items():
-            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays))
+            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays), flow)
 
 
 def _look_at(source: Source, arrays: Sequence[str]) -> Callable[[Bench], list[Comparison]]:

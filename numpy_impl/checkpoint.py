@@ -1,0 +1,168 @@
+"""A run in one file: safetensors for the arrays, JSON in its metadata for the rest. Nothing in it can be executed.
+
+The file holds what the next steps depend on and nothing else: no time, no path, no host. Two runs that are in the
+same state give the same bytes, whether or not one of them was interrupted on the way.
+"""
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as to_bytes
+
+from numpy_impl.flat import Flat
+from numpy_impl.recipes import Recipe
+from numpy_impl.run import Run
+from numpy_impl.validate import check_params
+from numpy_impl.vocabulary import Vocabulary
+
+__all__ = ["load", "save"]
+
+FORMAT = 1
+PARAMS = ("W_xh", "W_hh", "b_h", "W_hy", "b_y")
+KEY = "rnncheck"
+"""The one metadata entry: safetensors writes several in an order that changes from one process to the next."""
+
+
+def save(path: str | os.PathLike[str], run: Run) -> None:
+    """Write `run` to `path`, all of it or nothing: whatever happens on the way, the file that was there stays.
+
+    Raises
+    ------
+    ValueError
+        If the run is not fit to go on with: parameters that are not finite would overwrite the last good ones.
+    TypeError
+        If its dtype has no place in the format (longdouble).
+    OSError
+        If the file cannot be written, a full disk for one; the previous file is untouched.
+    """
+    if run.params.flat.dtype.name not in ("float32", "float64"):
+        raise TypeError(f"params are {run.params.flat.dtype}: a checkpoint holds float32 or float64; cast with .astype")
+    if not np.isfinite(run.params.flat).all():
+        raise ValueError(
+            f"params are not finite after step {run.step}: a checkpoint must be fit to go on from. {os.fspath(path)} "
+            "was not written and is still the last good one, if it was there; lower lr or clip the gradient"
+        )
+    _write_atomically(os.fspath(path), to_bytes(_arrays(run), {KEY: json.dumps(_plain(run))}))
+
+
+def load(path: str | os.PathLike[str]) -> Run:
+    """Read the run that `save` wrote.
+
+    Raises
+    ------
+    ValueError
+        If there is no checkpoint at `path`, or it is damaged, or of another format.
+    """
+    name = os.fspath(path)
+    if Path(path).is_dir():
+        raise ValueError(f"{name} is a folder; name the checkpoint file inside it")
+    if not Path(path).exists():
+        raise ValueError(f"{name} does not exist; write a checkpoint first, or check the spelling")
+    try:
+        with safe_open(name, framework="numpy") as file:
+            plain = json.loads((file.metadata() or {})[KEY])
+            arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 - not a dictionary
+        if plain["format"] == FORMAT:
+            return _run(arrays, plain)
+    except OSError as error:
+        raise ValueError(f"{name} cannot be read: {error.strerror or error}; check its permissions") from None
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{name} is not a checkpoint of a training run, or it is damaged ({error}); use a file that "
+            "was written by a run, whole"
+        ) from None
+    raise ValueError(
+        f"{name} has checkpoint format {plain['format']}, this version reads {FORMAT}; use the version that wrote it"
+    )
+
+
+def _arrays(run: Run) -> dict[str, np.ndarray]:
+    """Return every array of the run under its name in the file."""
+    arrays = {f"params.{name}": array for name, array in run.params.items()}
+    arrays |= {f"opt_state.{name}": np.asarray(array) for name, array in run.opt_state.items()}
+    arrays |= {name: array for name, array in (("h", run.h), ("order", run.order)) if array is not None}
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _plain(run: Run) -> dict[str, Any]:
+    """Return everything that is not an array. JSON keeps floats to the last bit and integers of any size."""
+    return {
+        "format": FORMAT,
+        "recipe": run.recipe.settings(),
+        "vocabulary": {"tokens": list(run.vocabulary.tokens), "unknown": run.vocabulary.unknown},
+        "sha256": run.sha256,
+        "seed": run.seed,
+        "rng": _rng_state(run.rng),
+        "lr": run.lr,
+        "smoothed": run.smoothed,
+        "set_loss": run.set_loss,
+        "step": run.step,
+    }
+
+
+def _run(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> Run:
+    """Put together what `_arrays` and `_plain` took apart."""
+    tokens, unknown = plain["vocabulary"]["tokens"], plain["vocabulary"]["unknown"]
+    params = Flat.pack({name: arrays[f"params.{name}"] for name in PARAMS if f"params.{name}" in arrays})
+    check_params(params)
+    return Run(
+        recipe=Recipe(**plain["recipe"]),
+        vocabulary=Vocabulary(tuple(tokens), unknown),
+        params=params,
+        opt_state={k.removeprefix("opt_state."): a for k, a in arrays.items() if k.startswith("opt_state.")},
+        rng=_rng(plain["rng"]),
+        order=arrays.get("order"),
+        h=arrays.get("h"),
+        **{name: plain[name] for name in ("sha256", "seed", "lr", "smoothed", "set_loss", "step")},
+    )
+
+
+def _rng_state(rng: np.random.Generator | np.random.RandomState) -> dict[str, Any]:
+    """Return the state of either kind of generator as plain values; the legacy one counts 624 words."""
+    state: dict[str, Any]
+    if isinstance(rng, np.random.Generator):
+        return dict(rng.bit_generator.state)
+    state = rng.get_state(legacy=False)
+    return {**state, "state": {"key": state["state"]["key"].tolist(), "pos": state["state"]["pos"]}}
+
+
+def _rng(state: dict[str, Any]) -> np.random.Generator | np.random.RandomState:
+    """Return a generator in the given state."""
+    if state["bit_generator"] == "MT19937":
+        legacy = np.random.RandomState()
+        legacy.set_state({**state, "state": {**state["state"], "key": np.array(state["state"]["key"], np.uint32)}})
+        return legacy
+    rng = np.random.default_rng()
+    rng.bit_generator.state = state
+    return rng
+
+
+def _write_atomically(path: str, content: bytes) -> None:
+    """Write beside `path` first and rename at the end: the name always belongs to a whole file."""
+    target = Path(os.path.realpath(path))  # a link stays a link
+    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except OSError as error:
+        raise OSError(
+            error.errno,
+            f"the checkpoint was not written ({error.strerror}), and a file that was there before is untouched; "
+            "make room, or choose another place",
+            path,
+        ) from None
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+    with suppress(OSError):  # the new name itself reaches the disk, where the system can be asked for that
+        folder = os.open(target.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)

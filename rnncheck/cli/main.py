@@ -1,0 +1,66 @@
+"""The application: its commands, and the entry point that turns whatever happens into an exit code.
+
+No command imports NumPy or torch before it runs: help is quick, and threads are pinned before BLAS is loaded.
+"""
+
+import sys
+from collections.abc import Sequence
+from io import TextIOWrapper
+from typing import Annotated
+
+import typer
+
+from rnncheck import __version__
+from rnncheck.cli import vectors
+from rnncheck.cli.guard import CANNOT_RUN, exit_code
+from rnncheck.cli.threads import pin
+from rnncheck.cli.verify import verify
+
+__all__ = ["app", "main"]
+
+CODES = "Exit codes: 0 agree, 1 differ, 2 could not run, 3 nothing comparable, 130 interrupted."
+
+app = typer.Typer(
+    name="rnncheck",
+    help="Judge recurrent networks: every output, loss and gradient against an autograd oracle.",
+    epilog=CODES,
+    add_completion=False,
+    rich_markup_mode="markdown",
+)
+app.command(epilog=CODES)(verify)
+app.add_typer(vectors.app, name="vectors")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rnncheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _front(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(CANNOT_RUN)  # a script whose command came out empty has checked nothing
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack what a text file holds
+    pin(None)
+    return exit_code(lambda: _invoke(arguments), arguments)
+
+
+def _invoke(arguments: list[str]) -> int | None:
+    command = typer.main.get_command(app)
+    with command.make_context("rnncheck", arguments) as context:
+        code: int | None = command.invoke(context)
+        return code

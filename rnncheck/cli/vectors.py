@@ -1,0 +1,59 @@
+"""`rnncheck vectors`: write the stored cases with their answers, and check those that are there."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rnncheck.cli.options import JsonFile, JunitFile, Select, Threads
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Write or check the stored vectors, by which a machine without PyTorch judges.")
+Folder = Annotated[
+    Path | None, typer.Argument(file_okay=False, metavar="[DIR]", help="Default: the vectors that are shipped.")
+]
+
+
+@app.command()
+def write(folder: Folder = None, threads: Threads = None) -> None:
+    """Write the standard cases with the answers of PyTorch.
+
+    For example:
+
+        rnncheck vectors write
+
+        rnncheck vectors write /tmp/vectors
+    """
+    from rnncheck.cli.output import Output
+    from rnncheck.make_vectors import FOLDER, write_vectors
+    from rnncheck.shipped import data_folder
+
+    with Output().progress("vectors") as progress:
+        write_vectors(folder, progress.advance)
+    typer.echo(f"{progress.done} vectors written to {folder or data_folder() / FOLDER}")
+
+
+@app.command()
+def check(
+    folder: Folder = None,
+    select: Select = None,
+    json: JsonFile = None,
+    junit: JunitFile = None,
+    threads: Threads = None,
+) -> int:
+    """Check that the vectors are whole, and that PyTorch still gives the answers they hold.
+
+    For example:
+
+        rnncheck vectors check
+
+        rnncheck vectors check /tmp/vectors --json -
+    """
+    from rnncheck.cli.output import Output
+    from rnncheck.make_vectors import check_vectors
+
+    output = Output(json, junit)
+    with output.progress() as progress:
+        report = check_vectors(folder, progress, select)
+    return output.emit(report)

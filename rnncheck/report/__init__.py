@@ -1,0 +1,1 @@
+"""Renderers of the one result object, `rnncheck.result.Report`: terminal, JSON, JUnit. None of them judges."""

@@ -1,0 +1,86 @@
+"""The words of a report, said once for every renderer: margins, failures, the closing count, the verdict."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from rnncheck.result import Comparison, Outcome, Report, Verdict
+
+__all__ = ["closing_count", "consequences", "failure", "family_verdict", "family_worst", "margin", "verdict"]
+
+
+def margin(comparison: Comparison, outcome: Outcome | None = None) -> str:
+    """Say how much of its allowance an array used, and where: `1.3 of 16 in da at T = 50`."""
+    if comparison.margin == 0.0:
+        return "exact"
+    words = f"{comparison.error:.2g} of {comparison.limit:g} in {comparison.array}"
+    if outcome is None:
+        return words
+    length = re.search(r"\bT=(\d+)", outcome.check)
+    return f"{words} at T = {length[1]}" if length else f"{words} ({outcome.check})"
+
+
+def family_worst(outcomes: list[Outcome]) -> str:
+    """Say the largest margin of a family, `-` where nothing was compared with a tolerance."""
+    judged = [(worst, outcome) for outcome in outcomes if (worst := outcome.worst) is not None]
+    return margin(*max(judged, key=lambda pair: pair[0].margin)) if judged else "-"
+
+
+def family_verdict(outcomes: list[Outcome]) -> str:
+    """Name the verdicts of a family: `passed`, or every other one with its count, failures first."""
+    counts = Counter(outcome.verdict for outcome in outcomes)
+    others = [f"{counts[v]} {v}" for v in (Verdict.FAILED, Verdict.NOT_COMPARABLE, Verdict.NOT_SHOWN) if counts[v]]
+    return ", ".join(others) or str(Verdict.PASSED)
+
+
+def consequences(outcome: Outcome, later: Sequence[Outcome] = ()) -> list[str]:
+    """Name the wrong arrays after the earliest one, in this check and in the `later` ones of the same flow."""
+    wrong = [c.array for o in (outcome, *later) for c in o.comparisons if c.verdict is Verdict.FAILED]
+    return [array for array in dict.fromkeys(wrong) if array != wrong[0]]
+
+
+def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = ()) -> list[str]:
+    """Explain a failed check: the earliest wrong array, its consequences, the seed and the command to see it again."""
+    lines = [outcome.message] if outcome.message else []
+    if outcome.earliest is not None:
+        lines.append(f"earliest wrong array: {outcome.earliest}")
+    if others := consequences(outcome, later):
+        checks = f" (checks {', '.join(o.check for o in later)})" if later else ""
+        lines.append(f"consequences: {', '.join(others)}{checks}")
+    lines.append(f"seed: {seed}")
+    if outcome.reproduce:
+        lines.append(f"reproduce: {outcome.reproduce}")
+    return lines
+
+
+def closing_count(report: Report) -> str:
+    """Hold the plan against what happened: `planned 9 = run 9 = passed 7 + not comparable 2`."""
+    parts = [f"{v} {report.count(v)}" for v in Verdict if v is Verdict.PASSED or report.count(v)]
+    sign = "=" if report.planned == report.run else "!="
+    return f"planned {report.planned} {sign} run {report.run} = {' + '.join(parts)}"
+
+
+def verdict(report: Report) -> str:
+    """Say what the exit code means for this run."""
+    if report.exit_code == 0:
+        return f"AGREE: {report.implementation} and {report.oracle} differ by rounding only"
+    if report.exit_code == 1:
+        failed = f"DIFFER: {report.count(Verdict.FAILED)} of {report.run} checks failed"
+        return failed if report.complete else f"{failed}, and {_unfinished(report)}"
+    if report.exit_code == 2:
+        return f"COULD NOT RUN: {_unfinished(report)}, so this run proves nothing"
+    left = report.count(Verdict.PASSED)
+    return (
+        f"NOTHING COMPARABLE: {report.count(Verdict.NOT_COMPARABLE)} checks not comparable, "
+        f"{report.count(Verdict.NOT_SHOWN)} not shown, and only {left} that could be judged"
+    )
+
+
+def _unfinished(report: Report) -> str:
+    """Say why a run was not the run that was planned."""
+    if report.planned == 0:
+        return "no check was planned"
+    if report.run < report.planned:
+        return f"{report.planned - report.run} of {report.planned} planned checks did not run"
+    check, times = Counter(outcome.check for outcome in report.outcomes).most_common(1)[0]
+    return f"{check} ran {times} times" if times > 1 else f"{report.run} checks ran where {report.planned} were planned"
