@@ -61,7 +61,7 @@ def prime(
         If `x` does not hold at least one token id per stream, or anything else that `forward` refuses.
     """
     check_params(params)
-    check_inputs(params, x, h0, nonlinearity)
+    check_inputs(params, x, h0)
     if x.ndim != 2:
         raise TypeError(f"x is {x.dtype} with shape {x.shape}, expected token ids (T, B): sampling feeds back ids")
     states = rnn_forward(input_projection(x[:-1], params["W_xh"], params.get("b_h")), h0, params["W_hh"], nonlinearity)

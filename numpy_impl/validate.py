@@ -50,13 +50,13 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
             raise ValueError(
                 f"{name} has shape {array.shape}, expected {expected[name]}: "
                 f"W_xh (H, I) = {(H, I)} and the rows of W_hy, V = {V}, fix all the others"
-                + (f"; use {name}.T" if array.shape == expected[name][::-1] else "")
             )
-        if array.dtype != dtype or dtype not in DTYPES:
+        if array.dtype != dtype:
             raise TypeError(
-                f"{name} is {array.dtype} beside W_xh {dtype}: "
-                f"all parameters share one dtype of {', '.join(map(str, DTYPES))}; cast with {name}.astype"
+                f"{name} is {array.dtype} beside W_xh {dtype}: all parameters share one dtype; cast with {name}.astype"
             )
+    if dtype not in DTYPES:
+        raise TypeError(f"W_xh is {dtype}: parameters are {', '.join(map(str, DTYPES))}; cast them with .astype")
 
 
 def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray | None) -> None:

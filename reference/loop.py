@@ -11,6 +11,7 @@ front: parameters (K, H, I), states (K, B, H), inputs, targets and all results (
 without the axes K are shared by all replicas. Without replicas K is simply absent.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +89,7 @@ def loss(
     ignore_index: int = IGNORE_INDEX,
 ) -> Float[Tensor, "*shape"]:
     """Return the cross-entropy in nats: (K) for "sum" and "mean" over time and batch, (T, K, B) for "none"."""
-    y = _spread(y, logits[..., 0])
+    y = _spread(y.long(), logits[..., 0])
     kept = y != ignore_index
     log_p = logits.log_softmax(-1).gather(-1, torch.where(kept, y, 0)[..., None])[..., 0]
     each = torch.where(kept, -log_p, 0)
@@ -130,7 +131,7 @@ def backward(
 
 
 def run_rnn(
-    params: dict[str, np.ndarray],
+    params: Mapping[str, np.ndarray],
     x: np.ndarray,
     y: np.ndarray,
     h0: np.ndarray | None = None,
@@ -152,7 +153,7 @@ def run_rnn(
     """
     check_case(params, x, y, h0, nonlinearity, reduction, ignore_index, dloss)
     leaves = {name: leaf(array, dtype) for name, array in params.items()}
-    tx = to_torch(x) if x.ndim == 2 else leaf(x, dtype)
+    tx = leaf(x, dtype) if x.ndim == 3 else to_torch(x)
     ty = to_torch(y)
     nodes = forward(leaves, tx, None if h0 is None else leaf(h0, dtype), nonlinearity=nonlinearity, bptt=bptt, k=k)
     value = loss(nodes.logits, ty, reduction, ignore_index)
@@ -166,7 +167,7 @@ def _input_projection(x: Tensor, W_xh: Tensor, b_h: Tensor | None) -> Float[Tens
     if x.is_floating_point():
         return _linear(x, W_xh, b_h)
     columns = torch.cat([W_xh, torch.zeros_like(W_xh[..., :1])], -1).mT
-    ids = torch.where(x == NO_TOKEN, W_xh.shape[-1], x)
+    ids = torch.where(x == NO_TOKEN, W_xh.shape[-1], x.long())
     xp = _time_first(_pick(columns, _rows(ids[..., None])[..., 0]), x.shape)
     return xp if b_h is None else xp + b_h[..., None, :]
 

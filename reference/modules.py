@@ -4,6 +4,8 @@ It shares no equation with `reference.loop`, so that an error in one of them sho
 the recurrence, hence no dh and da here; and they cannot be cut in the middle, hence no windowed BPTT.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +20,7 @@ __all__ = ["run_rnn_modules"]
 
 
 def run_rnn_modules(
-    params: dict[str, np.ndarray],
+    params: Mapping[str, np.ndarray],
     x: np.ndarray,
     y: np.ndarray,
     h0: np.ndarray | None = None,

@@ -79,19 +79,23 @@ def run_optim(
     grads: Mapping[str, np.ndarray],
     method: str,
     *,
+    buffer: Mapping[str, np.ndarray] | None = None,
     dtype: torch.dtype = torch.float64,
     **options: Any,
 ) -> dict[str, np.ndarray]:
     """Take one step per slice of `grads` (leading axis: steps); return the parameters after step 1 as `step1.W_hh` ...
 
-    `options` are those of `make_optimizer`.
+    Gradients are named after their parameters, `dW_hh`. `buffer` holds for every parameter the momentum, or the sum
+    of squares, that earlier steps have left. `options` are those of `make_optimizer`.
     """
     leaves = {name: leaf(array, dtype) for name, array in params.items()}
     optimizer = make_optimizer(leaves.values(), method, **options)
+    for name, left in (buffer or {}).items():
+        load_state(optimizer, leaves[name], {"v" if method == "sgd" else "m": left})
     found: dict[str, np.ndarray] = {}
     for s in range(len(next(iter(grads.values())))):
         for name, w in leaves.items():
-            w.grad = to_torch(grads[name][s], dtype)
+            w.grad = to_torch(grads["d" + name][s], dtype)
         optimizer.step()
         found |= {f"step{s + 1}.{name}": to_numpy(w) for name, w in leaves.items()}
     return found

@@ -1,8 +1,8 @@
 """Sampling under shared random numbers: the same uniforms give the same tokens in any framework.
 
-Logits are divided by the temperature. All but the k largest are dropped (A. Fan et al., ACL 2018), and all outside the
-smallest set of likeliest tokens that holds `top_p` of the whole mass (A. Holtzman et al., ICLR 2020). What is dropped
-becomes -inf, and the softmax of the rest is the distribution. A uniform number picks the token by inverse CDF.
+Logits are divided by the temperature. All but the k largest are dropped (A. Fan et al., ACL 2018), then all outside the
+smallest set of likeliest tokens that holds `top_p` of the mass that is left (A. Holtzman et al., ICLR 2020). What is
+dropped becomes -inf; the softmax of the rest is the distribution. A uniform number picks the token by inverse CDF.
 """
 
 from collections.abc import Mapping
@@ -69,15 +69,14 @@ def filtered(
 ) -> Tensor:
     """Return the distribution that is drawn from. Of equal logits the lower id counts as the likelier."""
     z = (logits - logits.amax(-1, keepdim=True)) / temperature  # a small temperature must not overflow
-    likeliest, order = z.sort(dim=-1, descending=True, stable=True)
+    order = z.argsort(dim=-1, descending=True, stable=True)
     rank = order.argsort(-1)
-    dropped = torch.zeros_like(rank, dtype=torch.bool)
     if top_k is not None:
-        dropped |= rank >= top_k
+        z = z.masked_fill(rank >= top_k, -torch.inf)
     if top_p is not None and top_p < 1:  # all the mass is in all tokens, whatever rounding says
-        still_missing = likeliest.softmax(-1).cumsum(-1) < top_p
-        dropped |= rank > still_missing.sum(-1, keepdim=True)
-    return z.masked_fill(dropped, -torch.inf).softmax(-1)
+        mass = z.gather(-1, order).softmax(-1).cumsum(-1)
+        z = z.masked_fill(rank > (mass < top_p).sum(-1, keepdim=True), -torch.inf)
+    return z.softmax(-1)
 
 
 def pick(p: Tensor, u: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ def check_case(
         raise ValueError(f"y has shape {y.shape}, expected (T, B) = {x.shape[:2]}: one target per input")
     if x.ndim == 2:
         _check_ids("x", x, I, legal=-1)
+    elif x.dtype.kind != "f":
+        raise TypeError(f"x is {x.dtype}, expected floating vectors, or (T, B) token ids")
     _check_ids("y", y, V, legal=ignore_index)
     if h0 is not None and h0.shape != (x.shape[1], H):
         raise ValueError(f"h0 has shape {h0.shape}, expected (B, H) = {(x.shape[1], H)}")

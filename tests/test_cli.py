@@ -77,7 +77,7 @@ def complaint(capsys: pytest.CaptureFixture[str]) -> str:
     assert len(lines) == 1, captured.err
     assert "Traceback" not in lines[0]
     assert lines[0].startswith("rnncheck: ")
-    return lines[0].removeprefix("rnncheck: ")
+    return lines[0].removeprefix("rnncheck: ").replace(os.sep, "/")
 
 
 # --- exit codes ------------------------------------------------------------------------------------------------------
@@ -131,7 +131,10 @@ def raiser(error: BaseException) -> Callable[[], None]:
     [
         (deliberate, "names.txt is empty: a text holds at least one name; choose another file"),
         (lambda: Path("no/such/file").read_text(), "no/such/file: No such file or directory after 2 of 2 checks"),
-        (lambda: Path(".").read_text(), ".: Is a directory after 2 of 2 checks"),
+        (
+            raiser(IsADirectoryError(errno.EISDIR, "Is a directory", "texts")),
+            "texts: Is a directory after 2 of 2 checks",
+        ),
         (raiser(OSError(errno.ENOSPC, "No space left on device", "run.ckpt")), "run.ckpt: No space left on device"),
         (raiser(MemoryError("Unable to allocate 745. GiB")), "Unable to allocate 745. GiB; use smaller sizes"),
         (raiser(ModuleNotFoundError("x", name="torch")), "torch is not installed: pip install 'rnncheck[torch]'"),
@@ -177,7 +180,7 @@ def test_an_internal_error_leaves_a_report_and_is_no_verdict(
     assert words in said
     assert "this is no verdict about the code under test" in said
     (file,) = Path.cwd().iterdir()
-    assert said.endswith(f"details are in {file}")
+    assert said.endswith(f"details are in {file.as_posix()}")
     text = file.read_text(encoding="utf-8")
     assert "command: rnncheck verify --seed 3" in text
     assert f"rnncheck: {__version__}" in text
@@ -194,7 +197,7 @@ def test_an_internal_error_finds_another_folder(
     monkeypatch.setattr(Path, "cwd", lambda: tmp_path / "gone")
     engine.action = accident
     assert main(["verify"]) == 2
-    assert f"details are in {spare}" in complaint(capsys)
+    assert f"details are in {spare.as_posix()}" in complaint(capsys)
     assert len(list(spare.iterdir())) == 1
 
 

@@ -55,6 +55,7 @@ def test_calls_leave_torchs_random_numbers_alone():
         ({"x": np.full((T, B), -2)}, ValueError, "x holds the id -2: ids run from 0 to 4, besides only -1"),
         ({"x": np.full((T, B), I)}, ValueError, "x holds the id 5: ids run from 0 to 4, besides only -1"),
         ({"x": np.zeros((T, B))}, TypeError, r"x is float64, expected token ids \(integers\)"),
+        ({"x": np.zeros((T, B, I), int)}, TypeError, r"x is int64, expected floating vectors, or \(T, B\) token ids"),
         ({"y": np.zeros((B, T), int)}, ValueError, r"y has shape \(2, 4\), expected \(T, B\) = \(4, 2\)"),
         ({"y": np.full((T, B), V)}, ValueError, "y holds the id 6: ids run from 0 to 5, besides only -100"),
         ({"y": np.full((T, B), -100), "reduction": "mean"}, ValueError, "y: every target is ignore_index"),

@@ -17,8 +17,8 @@ def problem(steps=5):
     rng = np.random.default_rng(0)
     shapes = {"W_hh": (3, 4), "b_h": (4,)}
     params = {name: 1 + 0.1 * rng.normal(size=s) for name, s in shapes.items()}
-    grads = {name: rng.normal(size=(steps, *s)) * rng.choice(SIZES, (steps, *s)) for name, s in shapes.items()}
-    grads["W_hh"][:, 0, 0] = 0
+    grads = {"d" + name: rng.normal(size=(steps, *s)) * rng.choice(SIZES, (steps, *s)) for name, s in shapes.items()}
+    grads["dW_hh"][:, 0, 0] = 0
     return params, grads
 
 
@@ -44,7 +44,7 @@ def unlike(method, options, recursion_options):
     recursion = {"sgd": sgd, "adagrad": adagrad}[method]
     found = run_optim(params, grads, method, lr=LR, **options)
     assert list(found) == [f"step{s}.{name}" for s in range(1, 6) for name in params]
-    expected = {name: list(recursion(w, grads[name], **recursion_options)) for name, w in params.items()}
+    expected = {name: list(recursion(w, grads["d" + name], **recursion_options)) for name, w in params.items()}
     for s in range(5):
         for name in params:
             a, b = found[f"step{s + 1}.{name}"], expected[name][s]
@@ -90,8 +90,8 @@ def test_torch_starts_its_momentum_at_the_first_gradient(wrong):
 def test_the_zero_start_makes_the_first_step_ten_times_smaller():
     w, g = np.zeros(3), np.array([[1.0, -2.0, 3.0]])
     options = {"lr": LR, "momentum": 0.9, "dampening": 0.9}
-    torchs = run_optim({"w": w}, {"w": g}, "sgd", **options)["step1.w"]
-    averaged = run_optim({"w": w}, {"w": g}, "sgd", zero_start=True, **options)["step1.w"]
+    torchs = run_optim({"w": w}, {"dw": g}, "sgd", **options)["step1.w"]
+    averaged = run_optim({"w": w}, {"dw": g}, "sgd", zero_start=True, **options)["step1.w"]
     np.testing.assert_allclose(torchs, -LR * g[0], rtol=ROUNDING)
     np.testing.assert_allclose(averaged, -LR * 0.1 * g[0], rtol=ROUNDING)
 
@@ -101,7 +101,7 @@ def test_dampening_a_tenth_is_another_recursion_than_averaging():
     w, g = np.zeros(1), np.ones((400, 1))
     last_step = {}
     for dampening in (0.1, 0.9):
-        found = run_optim({"w": w}, {"w": g}, "sgd", lr=LR, momentum=0.9, dampening=dampening, zero_start=True)
+        found = run_optim({"w": w}, {"dw": g}, "sgd", lr=LR, momentum=0.9, dampening=dampening, zero_start=True)
         last_step[dampening] = (found["step399.w"] - found["step400.w"]) / LR
     np.testing.assert_allclose(last_step[0.9], 1, rtol=1e-12)
     np.testing.assert_allclose(last_step[0.1], 9, rtol=1e-12)
@@ -110,8 +110,8 @@ def test_dampening_a_tenth_is_another_recursion_than_averaging():
 def test_epsilon_inside_the_root_makes_a_step_a_hundred_times_smaller():
     """For g = 1e-6: lr g / (|g| + 1e-10) is 0.9999 lr, lr g / sqrt(g^2 + 1e-8) is 0.01 lr."""
     w, g = np.zeros(1), np.full((1, 1), 1e-6)
-    outside = run_optim({"w": w}, {"w": g}, "adagrad", lr=LR)["step1.w"]
-    inside = run_optim({"w": w}, {"w": g}, "adagrad", lr=LR, eps=1e-8, eps_inside=True)["step1.w"]
+    outside = run_optim({"w": w}, {"dw": g}, "adagrad", lr=LR)["step1.w"]
+    inside = run_optim({"w": w}, {"dw": g}, "adagrad", lr=LR, eps=1e-8, eps_inside=True)["step1.w"]
     np.testing.assert_allclose(outside, -LR * 1e-6 / (1e-6 + 1e-10), rtol=ROUNDING)
     np.testing.assert_allclose(inside, -LR * 1e-6 / np.sqrt(1e-12 + 1e-8), rtol=ROUNDING)
     assert outside[0] / inside[0] == pytest.approx(100, rel=2e-4)
@@ -145,7 +145,7 @@ def test_a_stored_state_goes_on_bit_for_bit(method, options):
     params, grads = problem()
     whole = run_optim(params, grads, method, lr=LR, **options)["step5.W_hh"]
     w, state = params["W_hh"], {}
-    for g in grads["W_hh"]:
+    for g in grads["dW_hh"]:
         t = torch.tensor(w, requires_grad=True)
         optimizer = make_optimizer([t], method, lr=LR, **options)
         load_state(optimizer, t, state)
@@ -156,10 +156,35 @@ def test_a_stored_state_goes_on_bit_for_bit(method, options):
     assert (w == whole).all()
 
 
+@pytest.mark.parametrize(
+    ("method", "options", "buffer"),
+    [
+        ("sgd", {"momentum": 0.9}, lambda grads: grads[0]),
+        ("sgd", SGD_OPTIONS[3], lambda grads: grads[0]),
+        ("sgd", SGD_OPTIONS[4], lambda grads: (1 - 0.9) * grads[0]),
+        ("adagrad", {}, lambda grads: grads[0] ** 2),
+        ("adagrad", ADAGRAD_OPTIONS[2], lambda grads: grads[0] ** 2),
+    ],
+    ids=str,
+)
+def test_a_buffer_of_earlier_steps_is_taken_over(method, options, buffer):
+    params, grads = problem()
+    whole = run_optim(params, grads, method, lr=LR, **options)
+    after_one = {name: whole[f"step1.{name}"] for name in params}
+    buffers = {name: buffer(grads["d" + name]) for name in params}
+    rest = {name: g[1:] for name, g in grads.items()}
+    found = run_optim(after_one, rest, method, lr=LR, buffer=buffers, **options)
+    fresh = run_optim(after_one, rest, method, lr=LR, **options)
+    for name in params:
+        expected = whole[f"step5.{name}"]
+        np.testing.assert_allclose(found[f"step4.{name}"], expected, rtol=0, atol=ROUNDING * np.abs(expected).max())
+        assert np.abs(fresh[f"step4.{name}"] - expected).max() > ROUNDING * np.abs(expected).max()
+
+
 def test_a_forgotten_state_is_seen():
     params, grads = problem()
     whole = run_optim(params, grads, "adagrad", lr=LR)["step5.W_hh"]
-    last = {"W_hh": grads["W_hh"][4:]}
+    last = {"dW_hh": grads["dW_hh"][4:]}
     before = {"W_hh": run_optim(params, grads, "adagrad", lr=LR)["step4.W_hh"]}
     assert not (run_optim(before, last, "adagrad", lr=LR)["step1.W_hh"] == whole).all()
 
@@ -169,9 +194,9 @@ def test_a_buffer_that_has_not_started_is_not_used():
     w = torch.tensor(params["W_hh"], requires_grad=True)
     optimizer = make_optimizer([w], "sgd", lr=LR, momentum=0.9, dampening=0.9)
     load_state(optimizer, w, {"v": np.zeros((3, 4)), "started": np.array(False)})
-    w.grad = torch.tensor(grads["W_hh"][0])
+    w.grad = torch.tensor(grads["dW_hh"][0])
     optimizer.step()
-    np.testing.assert_allclose(w.detach().numpy(), params["W_hh"] - LR * grads["W_hh"][0], rtol=ROUNDING)
+    np.testing.assert_allclose(w.detach().numpy(), params["W_hh"] - LR * grads["dW_hh"][0], rtol=ROUNDING)
     assert read_state(optimizer, w)["started"]
 
 

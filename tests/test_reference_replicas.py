@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 from reference import loop  # noqa: E402 - torch may be missing
 from reference.edge import leaf, to_torch  # noqa: E402
 from reference.loop import run_rnn  # noqa: E402
+from reference.many import run_many  # noqa: E402
 
 T, B, I, H, V = 6, 2, 5, 4, 7
 FALLBACK = 256 * 2.0**-53
@@ -83,3 +84,42 @@ def test_replicas_that_leak_into_each_other_are_seen(name):
         found[name] = found[name] + 1e-9 * found[name].mean()
 
     assert unlike((3,), "ids", "sum", "full", None, spoil=leak) == {name}
+
+
+def problems(inputs, reduction, h0, count=3):
+    rng = np.random.default_rng(4)
+    for _ in range(count):
+        yield {
+            "params": {name: rng.normal(size=shape) for name, shape in SHAPES.items()},
+            "x": rng.normal(size=(T, B, I)) if inputs == "dense" else rng.integers(-1, I, (T, B)),
+            "y": rng.integers(0, V, (T, B)),
+            "h0": rng.normal(size=(B, H)) if h0 else None,
+            "dloss": {"none": rng.normal(size=(T, B)), "sum": np.array(rng.normal()), "mean": None}[reduction],
+        }
+
+
+@pytest.mark.parametrize("h0", [True, False])
+@pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
+@pytest.mark.parametrize("inputs", ["ids", "dense"])
+@pytest.mark.parametrize(("bptt", "k"), [("full", None), ("windowed", 2)])
+@pytest.mark.parametrize("count", [1, 2, 6])
+def test_many_problems_together_are_each_of_them_alone(count, bptt, k, inputs, reduction, h0):
+    given = list(problems(inputs, reduction, h0, count))
+    settings = {"reduction": reduction, "bptt": bptt, "k": k}
+    together = run_many(given, **settings)
+    assert len(together) == count
+    for one, problem in zip(together, given, strict=True):
+        alone = run_rnn(**problem, **settings)
+        assert list(one) == list(alone)
+        for name, expected in alone.items():
+            assert one[name].shape == expected.shape
+            assert np.abs(one[name] - expected).max() <= FALLBACK * np.abs(expected).max(), name
+    if count > 1:
+        assert (together[0]["h"] != together[1]["h"]).all()
+
+
+def test_problems_of_different_shapes_are_refused():
+    first, second = problems("ids", "sum", True, 2)
+    second["h0"] = None
+    with pytest.raises(ValueError, match=r"^h0 has shape None beside \(2, 4\) in the first problem: "):
+        run_many([first, second])

@@ -23,12 +23,13 @@ def problem(seed=0, **settings):
 
 
 def distribution(logits, temperature=1.0, top_k=None, top_p=None):
-    """Take tokens from the likeliest on, one stream, with Python's own sort, until there are k or the mass is p."""
+    """Take tokens from the likeliest on, one stream, with Python's own sort: at most k, until they hold the mass."""
     p = np.exp((logits - logits.max()) / temperature)
     p /= p.sum()
-    ranked = sorted(range(len(p)), key=lambda i: (-logits[i], i))
+    ranked = sorted(range(len(p)), key=lambda i: (-logits[i], i))[:top_k]
+    enough = (top_p or 2.0) * p[ranked].sum()
     kept, mass = [], 0.0
-    while ranked and len(kept) < (top_k or len(p)) and mass < (top_p or 2.0):
+    while ranked and mass < enough:
         kept.append(ranked.pop(0))
         mass += p[kept[-1]]
     left = np.zeros_like(p)
@@ -136,6 +137,12 @@ def test_of_equal_logits_the_lower_id_is_likelier():
     assert (filtered(z, top_k=2) > 0).tolist() == [[False, True, True, False, False]]
     assert (filtered(z, top_p=0.3) > 0).tolist() == [[False, True, True, False, False]]
     assert filtered(torch.zeros(1, 4), top_k=2).tolist() == [[0.5, 0.5, 0.0, 0.0]]
+
+
+def test_top_p_counts_the_mass_that_top_k_has_left():
+    z = torch.log(torch.tensor([[0.4, 0.2, 0.2, 0.2]], dtype=torch.float64))
+    assert (filtered(z, top_p=0.65) > 0).tolist() == [[True, True, True, False]]
+    assert (filtered(z, top_k=3, top_p=0.65) > 0).tolist() == [[True, True, False, False]]
 
 
 def test_top_p_one_keeps_even_the_unlikeliest():
