@@ -17,7 +17,14 @@ from rnncheck.result import Comparison, Verdict
 from rnncheck.tolerance import unit_roundoff
 from rnncheck.trace import Trace
 
-__all__ = ["ExtendedPrecision", "Rounded", "difference_checks", "directional_derivative"]
+__all__ = [
+    "ExtendedPrecision",
+    "Rounded",
+    "difference_checks",
+    "differentiable",
+    "directional_derivative",
+    "numpy_loss",
+]
 
 STEP = 2.0**-14
 
@@ -53,21 +60,29 @@ class ExtendedPrecision:
 def difference_checks(cases: Sequence[RNNCase]) -> Iterator[Check]:
     """Plan central differences for the cases whose gradient is that of the loss: full BPTT, one number as loss."""
     for case in cases:
-        if (
-            case.bptt == "full"
-            and case.reduction != "none"
-            and case.nonlinearity == "tanh"
-            and case.dtype == np.float64
-        ):
+        if differentiable(case):
             yield Check(f"reference-differences[{case.name}]", "reference-differences", _ask(case))
+
+
+def differentiable(case: RNNCase) -> bool:
+    """Tell whether central differences can judge the gradient: it is that of one smooth number, in float64."""
+    one_loss = case.bptt == "full" and case.reduction != "none"
+    return one_loss and case.nonlinearity == "tanh" and case.dtype == np.float64
 
 
 def _ask(case: RNNCase) -> Callable[[Bench], list[Comparison]]:
     return lambda bench: [directional_derivative(case, bench.run(case), seed) for seed in (1, 2)]
 
 
-def directional_derivative(case: RNNCase, trace: Trace, seed: int) -> Comparison:
-    """Compare the gradient along a random direction with (L(+h) - L(-h)) / 2h of an independent forward pass.
+def numpy_loss(case: RNNCase) -> float:
+    """Return the loss by our own forward pass."""
+    return float(loss_and_grads(dict(case.params), case.x, case.y, case.h0, **rnn_options(case)).loss)  # type: ignore[arg-type]
+
+
+def directional_derivative(
+    case: RNNCase, trace: Trace, seed: int, loss_of: Callable[[RNNCase], float] = numpy_loss
+) -> Comparison:
+    """Compare the gradient along a random direction with (L(+h) - L(-h)) / 2h, L being `loss_of` a moved case.
 
     D(h) - D(h/2) is three times the error that the third derivative of L makes in D(h/2); the other part of the
     allowance is the rounding of the losses.
@@ -80,8 +95,7 @@ def directional_derivative(case: RNNCase, trace: Trace, seed: int) -> Comparison
 
     def loss(step: float) -> float:
         arrays = case.arrays() | {n: a + step * direction[n] for n, a in moved.items()}
-        there = RNNCase.from_parts(arrays, case.settings())
-        return float(loss_and_grads(dict(there.params), there.x, there.y, there.h0, **rnn_options(there)).loss)  # type: ignore[arg-type]
+        return loss_of(RNNCase.from_parts(arrays, case.settings()))
 
     def difference(step: float) -> float:
         return (loss(step) - loss(-step)) / (2 * step)
