@@ -27,7 +27,6 @@ from numpy_impl.optim import SGD, Adagrad
 from numpy_impl.sample import stream
 from numpy_impl.scalar import Scalar
 from numpy_impl.shapes import Ids, Real
-from numpy_impl.validate import check_loss
 
 __all__ = ["RNNModel"]
 
@@ -84,7 +83,6 @@ class RNNModel:
         fwd = _done(self._forward, "loss", "forward(x)")
         if reduction == "none":
             raise ValueError('reduction is "none", expected sum or mean: this object trains on one number')
-        check_loss(self.params, fwd.x, y, reduction, ignore_index, None)
         found = cross_entropy(fwd.logits, y, reduction, ignore_index)
         self._loss, self.grads = _Loss(y.copy(), reduction, ignore_index, found), None
         return float(found.loss)

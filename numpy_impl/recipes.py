@@ -12,9 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from numpy_impl.init import SCHEMES
-from numpy_impl.loss import REDUCTIONS
 from numpy_impl.optim import SGD, Adagrad
-from numpy_impl.validate import NONLINEARITIES, check_bptt
+from numpy_impl.validate import NONLINEARITIES, REDUCTIONS, check_bptt
 
 __all__ = ["RECIPES", "Recipe", "make_optimizer", "vary"]
 
@@ -29,10 +28,10 @@ CHOICES = {
     "optimizer": ("sgd", "adagrad"),
     "dtype": ("float64", "float32"),
 }
-AT_LEAST_ONE = ("hidden", "steps", "sample_every", "sample_count", "sample_length", "chunk_length", "evaluate_every")
+AT_LEAST_ONE = ("hidden", "steps", "examples", "chunk_length", "evaluate_every", "sample_count", "sample_length")
 OF_ONE_RECIPE = {"chunk_length": "chars", "vocabulary_size": "sentences"}
 POSITIVE = ("lr", "clip_bound")
-NOT_NEGATIVE = ("eps", "initial_accumulator", "momentum")
+NOT_NEGATIVE = ("eps", "initial_accumulator", "momentum", "sample_every")
 
 
 @dataclass(frozen=True)
@@ -79,6 +78,7 @@ class Recipe:
     evaluate_every: int | None = None
     """Evaluate the loss of the whole set before every so many passes, and halve lr when it has risen."""
     sample_every: int = 100
+    """Write samples after the first step, and again every so many; 0 is never."""
     sample_count: int = 1
     sample_length: int = 200
 
@@ -86,9 +86,7 @@ class Recipe:
         for field, allowed in CHOICES.items():
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field} is {getattr(self, field)!r}, expected one of {', '.join(allowed)}")
-        limits = (
-            [(f, 1) for f in (*AT_LEAST_ONE, "examples")] + [(f, 0) for f in NOT_NEGATIVE] + [("vocabulary_size", 2)]
-        )
+        limits = [(f, 1) for f in AT_LEAST_ONE] + [(f, 0) for f in NOT_NEGATIVE] + [("vocabulary_size", 2)]
         for field, least in limits:
             value = getattr(self, field)
             if value is not None and not value >= least:

@@ -41,7 +41,16 @@ def start(recipe: Recipe, data: Dataset, seed: int = 1) -> Run:
 
     With the legacy generator the samples come from the same stream later, as in the published run of `names`; with
     the default generator they have a stream of their own.
+
+    Raises
+    ------
+    ValueError
+        If the seed is out of range.
     """
+    if not 0 <= seed < 2**32:
+        raise ValueError(
+            f"seed is {seed}: the legacy generator takes 0 to 2**32 - 1, and so does every run; choose one"
+        )
     legacy = recipe.generator == "legacy"
     rng: Rng = np.random.RandomState(seed) if legacy else np.random.default_rng(seed)
     order = None

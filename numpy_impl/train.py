@@ -90,7 +90,7 @@ def advance(run: Run, data: Dataset, step_fn: StepFunction | None = None) -> Rec
     run.step += 1
     loss = _as_reported(out.loss, recipe, len(batch.y))
     run.smoothed = SMOOTHING * run.smoothed + (1 - SMOOTHING) * loss
-    samples = sample_while_training(run, data) if step % recipe.sample_every == 0 else []
+    samples = sample_while_training(run, data) if recipe.sample_every and step % recipe.sample_every == 0 else []
     return Record(step, loss, run.smoothed, run.lr, set_loss, samples)
 
 

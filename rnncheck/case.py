@@ -11,7 +11,7 @@ reader and one writer serve all of them, in vectors, in a checkpoint of a failur
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Case:
         return {f: v for f, v in self._items() if not isinstance(v, np.ndarray | Mapping) and v is not None}
 
     @classmethod
-    def from_parts(cls, arrays: Arrays, settings: Mapping[str, Any]) -> "Case":
+    def from_parts(cls, arrays: Arrays, settings: Mapping[str, Any]) -> Self:
         """Rebuild what `arrays` and `settings` took apart."""
         parts: dict[str, Any] = dict(settings)
         for name, array in arrays.items():
@@ -54,7 +54,7 @@ class Case:
                 parts[name] = array
         return cls(**parts)
 
-    def copy(self) -> "Case":
+    def copy(self) -> Self:
         """Copy every array: an implementation that writes into its inputs must not spoil the other side."""
         return type(self).from_parts({n: a.copy() for n, a in self.arrays().items()}, self.settings())
 

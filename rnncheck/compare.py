@@ -50,13 +50,13 @@ def assert_agrees(case: Case, candidate: Trace, answer: Answer) -> list[Comparis
 
 def _compare_array(case: Case, name: str, candidate: np.ndarray, answer: Answer) -> Comparison:
     reference = np.asarray(answer.trace[name])
-    in_part = name in TIMED and answer.steps is not None
-    shape = (_length(case), *reference.shape[1:]) if in_part else reference.shape
+    steps = answer.steps if name in TIMED else None
+    shape = reference.shape if steps is None else (_length(case), *reference.shape[1:])
     wrong = _judge_form(case, candidate, shape, reference.dtype)
     if wrong:
         return Comparison(name, Verdict.FAILED, error=np.inf, rule="form", reason=wrong)
     candidate = np.asarray(candidate)
-    return _judge_numbers(name, candidate[list(answer.steps)] if in_part else candidate, reference, answer)
+    return _judge_numbers(name, candidate if steps is None else candidate[list(steps)], reference, answer)
 
 
 def _judge_form(case: Case, candidate: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> str:

@@ -67,7 +67,7 @@ class NumpyImpl:
             clipped = clip_grad_value(grads.flat, case.bound)
             return dict(Flat(clipped, {name: g.shape for name, g in case.grads.items()}))
         clipped, norm = clip_grad_norm(grads.flat, case.bound, case.eps)
-        return {"total_norm": norm, **Flat(clipped, {name: g.shape for name, g in case.grads.items()})}
+        return {"total_norm": np.asarray(norm), **Flat(clipped, {name: g.shape for name, g in case.grads.items()})}
 
     def _optim(self, case: OptimCase) -> Trace:
         optimizer = (
@@ -79,7 +79,7 @@ class NumpyImpl:
         state = optimizer.init(params.flat)
         if case.buffer is not None:
             state = {"m": Flat.pack(case.buffer).flat} if case.method == "adagrad" else _momentum(case.buffer)
-        trace = {}
+        trace: dict[str, np.ndarray] = {}
         for s in range(len(next(iter(case.grads.values())))):
             grads = Flat.pack({name: g[s] for name, g in case.grads.items()})
             w, state = optimizer.step(params.flat, grads.flat, state, case.lr)

@@ -5,7 +5,7 @@ before every step they must agree to rounding, for as many steps as one likes, o
 stages, each from what went into it on one side: gradients, clipping, update. So no stage hides behind another.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from rnncheck.case import Case, ClipCase, OptimCase, RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.compare import compare
 from rnncheck.result import Comparison
+from rnncheck.trace import Trace
 
 __all__ = ["Lockstep", "judge_step", "lockstep_checks", "step_cases"]
 
@@ -50,7 +51,7 @@ def lockstep_checks(lockstep: Lockstep, steps: int) -> Iterator[Check]:
         yield Check(f"lockstep-{name}[step={step}]", f"lockstep-{name}", _ask(lockstep, step))
 
 
-def _ask(lockstep: Lockstep, step: int):  # type: ignore[no-untyped-def]
+def _ask(lockstep: Lockstep, step: int) -> Callable[[Bench], list[Comparison]]:
     return lambda bench: lockstep.judge(bench, step)
 
 
@@ -84,7 +85,7 @@ def step_cases(run: Run, data: Dataset) -> RNNCase:
     )
 
 
-def _next_stage(run: Run, case: Case, trace: dict[str, np.ndarray]) -> Case | None:
+def _next_stage(run: Run, case: Case, trace: Trace) -> Case | None:
     """Return what follows on the candidate's side: clipping its gradients, then the update by what came out."""
     if isinstance(case, OptimCase):
         return None

@@ -50,7 +50,7 @@ def make_vector(case: Case) -> Vector:
     if not isinstance(case, RNNCase):
         trace = {name: np.asarray(array) for name, array in TorchLoop().run(case).items()}
         return Vector(case, trace, update_paths(case, trace), "arithmetic")
-    from rnncheck.scales import scales
+    from rnncheck.scales import scales, stored
 
     found = scales(case)
     powerless = {name: verdict for name, verdict in found.gates.items() if verdict != "ok"}
@@ -61,7 +61,7 @@ def make_vector(case: Case) -> Vector:
     steps = stored_steps(len(case.x))
     keep = slice(None) if steps is None else list(steps)
     trace = {name: array[keep] if name in TIMED else array for name, array in found.reference.items()}
-    sigma = {name: (array[keep] if name in TIMED else array).astype(np.float32) for name, array in found.sigma.items()}
+    sigma = {name: stored(array[keep] if name in TIMED else array) for name, array in found.sigma.items()}
     return Vector(case, trace, sigma, "monte-carlo", steps)
 
 

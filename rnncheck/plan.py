@@ -6,7 +6,7 @@ other; fresh cases against PyTorch; training in lockstep on text; resuming; publ
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import cache, partial
 
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
@@ -26,7 +26,7 @@ from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
-from rnncheck.sweep import Sweep
+from rnncheck.sweep import BATCHES, Sweep
 from rnncheck.vectors import VectorOracle, read_vectors
 from rnncheck.verify import VerifyOptions, torch_available
 
@@ -130,10 +130,10 @@ def _sweep(planned: Plan, options: VerifyOptions) -> None:
     sweep = Sweep(
         lengths,
         options.seed,
+        batches=options.batch or BATCHES,
         hidden=options.hidden,
         vocab=options.vocab,
-        **({"batches": options.batch} if options.batch else {}),
-        **({"dtypes": (options.dtype,)} if options.dtype else {}),
+        dtypes=(options.dtype,) if options.dtype else DTYPES,
     )
     count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
     planned.add(NumpyImpl(), _live(options), pass_checks(sweep.sources(count), "sweep-"))
@@ -160,12 +160,12 @@ def _lockstep(planned: Plan, options: VerifyOptions) -> None:
 def _resume(planned: Plan, options: VerifyOptions) -> None:
     """Stop, save, load, go on: every recipe on its shipped text."""
     for recipe in RECIPES.values():
-        load = lru_cache(partial(load_dataset, recipe, str(shipped_text(recipe.name))))
+        load = cache(partial(load_dataset, recipe, str(shipped_text(recipe.name))))
         planned.add(NumpyImpl(), LiveOracle(), resume_checks(recipe, load, options.seed))
 
 
 def _published(planned: Plan, options: VerifyOptions) -> None:
-    """The published run, on the public file."""
+    """Repeat the published run, on the public file."""
     planned.add(NumpyImpl(), LiveOracle(), published_checks(options.data or public_file("person_names.txt")))
 
 

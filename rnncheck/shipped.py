@@ -6,7 +6,7 @@ from rnncheck.errors import UserError
 
 __all__ = ["TEXTS", "data_folder", "shipped", "shipped_text"]
 
-TEXTS = {"names": "names.txt", "sentences": "comments.csv", "chars": "text.txt"}
+TEXTS = {"names": "names.txt", "sentences": "comments.csv", "chars": "tale.txt"}
 """The text that each recipe is trained on when no other is given."""
 
 

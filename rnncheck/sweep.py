@@ -12,7 +12,7 @@ from rnncheck.cases import DTYPES
 from rnncheck.checks.check import Source
 from rnncheck.make_case import Design, make_rnn_case
 
-__all__ = ["Sweep"]
+__all__ = ["BATCHES", "Sweep"]
 
 BATCHES = (1, 2, 3, 5)
 SIZES = ((16, 12), (3, 5), (9, 27), (32, 7))  # (H, V), of which B and T seldom equal one

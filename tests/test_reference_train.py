@@ -7,7 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from numpy_impl.model import loss_and_grads  # noqa: E402 - torch may be missing
+from numpy_impl import datasets, recipes  # noqa: E402 - torch may be missing
+from numpy_impl.flat import Flat  # noqa: E402
+from numpy_impl.model import loss_and_grads  # noqa: E402
+from numpy_impl.train import numpy_step  # noqa: E402
 from reference.train import torch_step  # noqa: E402
 
 T, B, H, V = 9, 1, 5, 7
@@ -102,6 +105,19 @@ def different(a, b, limit=ROUNDING["float64"]):
 def test_training_agrees_with_the_step_by_hand(recipe, carry):
     settings = RECIPES[recipe]
     assert different(train(in_torch, settings, carry), train(hand_step, settings, carry)) == []
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_it_is_the_twin_of_the_numpy_step(name):
+    """The recipe as it is trained, its settings handed over as plain values."""
+    recipe = recipes.RECIPES[name]
+
+    def in_numpy(settings, params, state, batch, h0):
+        return numpy_step(recipe, Flat.pack(params), state, LR, datasets.Batch(batch.x, batch.y, h0 is None), h0)
+
+    settings = recipe.settings()
+    assert different(train(in_torch, settings), train(in_numpy, settings)) == []
+    assert different(train(in_torch, settings | {"nonlinearity": "relu"}), train(in_numpy, settings))
 
 
 FAULTS = {

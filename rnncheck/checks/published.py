@@ -1,6 +1,6 @@
 """The published run of the `names` recipe: three costs to six decimals, twelve names letter by letter."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,9 +15,11 @@ def published_checks(path: Path) -> Iterator[Check]:
     """Plan one check per published step; the run itself takes place once."""
     found = lru_cache(lambda: {p.step: p for p in reproduce_names(str(path))})
     for expected in PUBLISHED:
-        yield Check(
-            f"published[step={expected.step}]", "published", lambda _bench, e=expected: _compare(e, found()[e.step])
-        )
+        yield Check(f"published[step={expected.step}]", "published", _ask(expected, found))
+
+
+def _ask(expected: Published, found: Callable[[], dict[int, Published]]) -> Callable[[Bench], list[Comparison]]:
+    return lambda _bench: _compare(expected, found()[expected.step])
 
 
 def _compare(expected: Published, found: Published) -> list[Comparison]:

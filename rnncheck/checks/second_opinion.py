@@ -8,23 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from numpy_impl.model import loss_and_grads
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.errors import NotShownError
-from rnncheck.implementation import Implementation, NumpyImpl, rnn_options
+from rnncheck.implementation import Implementation, NumpyImpl
 from rnncheck.result import Comparison, Verdict
 from rnncheck.tolerance import unit_roundoff
 from rnncheck.trace import Trace
 
-__all__ = [
-    "ExtendedPrecision",
-    "Rounded",
-    "difference_checks",
-    "differentiable",
-    "directional_derivative",
-    "numpy_loss",
-]
+__all__ = ["ExtendedPrecision", "Rounded", "difference_checks", "differentiable", "directional_derivative"]
 
 STEP = 2.0**-14
 
@@ -74,15 +66,10 @@ def _ask(case: RNNCase) -> Callable[[Bench], list[Comparison]]:
     return lambda bench: [directional_derivative(case, bench.run(case), seed) for seed in (1, 2)]
 
 
-def numpy_loss(case: RNNCase) -> float:
-    """Return the loss by our own forward pass."""
-    return float(loss_and_grads(dict(case.params), case.x, case.y, case.h0, **rnn_options(case)).loss)  # type: ignore[arg-type]
-
-
 def directional_derivative(
-    case: RNNCase, trace: Trace, seed: int, loss_of: Callable[[RNNCase], float] = numpy_loss
+    case: RNNCase, trace: Trace, seed: int, run: Callable[[RNNCase], Trace] = NumpyImpl().run
 ) -> Comparison:
-    """Compare the gradient along a random direction with (L(+h) - L(-h)) / 2h, L being `loss_of` a moved case.
+    """Compare the gradient along a random direction with (L(+h) - L(-h)) / 2h, L being the loss that `run` returns.
 
     D(h) - D(h/2) is three times the error that the third derivative of L makes in D(h/2); the other part of the
     allowance is the rounding of the losses.
@@ -91,11 +78,11 @@ def directional_derivative(
     moved = {n: a for n, a in case.arrays().items() if n.startswith("params.") or n in ("h0", "x")}
     moved = {n: a for n, a in moved.items() if a.dtype.kind == "f"}
     direction = {n: rng.normal(size=a.shape) for n, a in moved.items()}
-    slope = sum(np.vdot(direction[n], trace["d" + n.removeprefix("params.")]) for n in moved)
+    slope = sum(float(np.vdot(direction[n], trace["d" + n.removeprefix("params.")])) for n in moved)
 
     def loss(step: float) -> float:
-        arrays = case.arrays() | {n: a + step * direction[n] for n, a in moved.items()}
-        return loss_of(RNNCase.from_parts(arrays, case.settings()))
+        there = case.arrays() | {n: a + step * direction[n] for n, a in moved.items()}
+        return float(run(RNNCase.from_parts(there, case.settings()))["loss"])
 
     def difference(step: float) -> float:
         return (loss(step) - loss(-step)) / (2 * step)
