@@ -15,7 +15,7 @@ __all__ = ["OptimSteps"]
 
 
 class OptimSteps:
-    """Apply the steps of an OptimCase, `self.rule`; the memory of a tensor is its momentum v or its sum of squares m."""
+    """Apply the steps of an OptimCase, `self.rule`; the memory of a tensor is its momentum or its sum of squares."""
 
     rule: OptimCase
 
