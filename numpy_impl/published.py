@@ -51,8 +51,8 @@ def reproduce_names(path: str | os.PathLike[str]) -> list[Published]:
     data = load_dataset(recipe, path)
     if data.sha256 != PUBLISHED_SHA256:
         raise ValueError(
-            f"{os.fspath(path)} has sha256 {data.sha256[:12]}..., expected {PUBLISHED_SHA256[:12]}...: the figures "
-            "published hold for the public file only; download it again"
+            f"{os.fspath(path)} has sha256 {data.sha256[:12]}..., expected {PUBLISHED_SHA256[:12]}...: "
+            "the published figures hold for the public file only; download it again"
         )
     records = train(start(recipe, data, seed=1), data, PUBLISHED[-1].step + 1)
     return [Published(r.step, r.loss, tuple(r.samples)) for r in records if r.samples]

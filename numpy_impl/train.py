@@ -64,6 +64,7 @@ def train(run: Run, data: Dataset, steps: int, step_fn: StepFunction | None = No
         yield advance(run, data, step_fn)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # told once, in a sentence, and not by a warning from every layer
 def advance(run: Run, data: Dataset, step_fn: StepFunction | None = None) -> Record:
     """Do one step: evaluate the set where that is due, train on one example, sample where that is due.
 
@@ -105,25 +106,24 @@ def numpy_step(
     inplace: bool = False,
 ) -> StepOut:
     """Loss, gradients, clip, update. `inplace` writes the update into `params` and `opt_state`."""
-    with np.errstate(over="ignore", invalid="ignore"):  # told once, below, and not by a warning from every layer
-        result = loss_and_grads(
-            params,
-            batch.x,
-            batch.y,
-            h0,
-            nonlinearity=recipe.nonlinearity,
-            reduction=recipe.reduction,
-            bptt=recipe.bptt,
-            k=recipe.k,
-        )
-        loss = float(result.loss)
-        _check_finite(loss, lr)
-        g = result.grads.flat
-        if recipe.clip_method == "value":
-            g = clip_grad_value(g, recipe.clip_bound, out=g)
-        elif recipe.clip_method == "norm":
-            g, _ = clip_grad_norm(g, recipe.clip_bound, out=g)
-        w, opt_state = make_optimizer(recipe).step(params.flat, g, opt_state, lr, inplace=inplace)
+    result = loss_and_grads(
+        params,
+        batch.x,
+        batch.y,
+        h0,
+        nonlinearity=recipe.nonlinearity,
+        reduction=recipe.reduction,
+        bptt=recipe.bptt,
+        k=recipe.k,
+    )
+    loss = float(result.loss)
+    _check_finite(loss, lr)
+    g = result.grads.flat
+    if recipe.clip_method == "value":
+        g = clip_grad_value(g, recipe.clip_bound, out=g)
+    elif recipe.clip_method == "norm":
+        g, _ = clip_grad_norm(g, recipe.clip_bound, out=g)
+    w, opt_state = make_optimizer(recipe).step(params.flat, g, opt_state, lr, inplace=inplace)
     params = params if w is params.flat else Flat(w, {name: a.shape for name, a in params.items()})
     return StepOut(loss, params, opt_state, result.forward.h_T)
 

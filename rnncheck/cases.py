@@ -45,7 +45,9 @@ def rnn_designs() -> list[Design]:
 
 def _ladder() -> Iterator[Design]:
     for T in LADDER:
-        calm: dict[str, Any] = {} if T <= 30 else {"gain": 1.0, "orthogonal": True}  # long sequences of a larger gain are chaotic
+        calm: dict[str, Any] = (
+            {} if T <= 30 else {"gain": 1.0, "orthogonal": True}
+        )  # long sequences of a larger gain are chaotic
         batches = (1, 2, 5 if T != 5 else 3) if T <= 30 else (2,)
         for B in batches:
             yield replace(Design(T, B), **calm)

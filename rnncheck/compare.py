@@ -1,6 +1,6 @@
 """Trace against Trace: shape, dtype and finiteness first, then numbers, each array by the rule that is its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,11 +18,13 @@ class Answer(NamedTuple):
     """What the oracle says to a case: its Trace, how far rounding may lead away from it, and for which time steps.
 
     `steps` is None where the arrays with a time axis hold every step; a stored vector of a long case holds a few.
+    `confirm` measures a more precise tolerance, for where the first one is no proof.
     """
 
     trace: Trace
     tolerance: Tolerance
     steps: Sequence[int] | None = None
+    confirm: Callable[[], Tolerance] | None = None
 
 
 def compare(case: Case, candidate: Trace, answer: Answer) -> list[Comparison]:

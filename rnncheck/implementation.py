@@ -4,7 +4,6 @@ No base class. An implementation has a `name` and a method `run(case) -> Trace`,
 that it does not offer: inheritance would share bugs and shut other languages out.
 """
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,10 +77,11 @@ class NumpyImpl:
         params = Flat.pack(case.params)
         state = optimizer.init(params.flat)
         if case.buffer is not None:
-            state = {"m": Flat.pack(case.buffer).flat} if case.method == "adagrad" else _momentum(case.buffer)
+            buffer = Flat.pack({name: case.buffer[name] for name in case.params}).flat
+            state = {"m": buffer} if case.method == "adagrad" else {"v": buffer, "started": np.array(True)}
         trace: dict[str, np.ndarray] = {}
         for s in range(len(next(iter(case.grads.values())))):
-            grads = Flat.pack({name: g[s] for name, g in case.grads.items()})
+            grads = Flat.pack({name: case.grads["d" + name][s] for name in case.params})
             w, state = optimizer.step(params.flat, grads.flat, state, case.lr)
             params = Flat(w, {name: p.shape for name, p in case.params.items()})
             trace |= {f"step{s + 1}.{name}": p for name, p in params.items()}
@@ -101,10 +101,6 @@ class NumpyImpl:
             stop=case.stop,
         )
         return {"p": samples.p, "tokens": samples.tokens}
-
-
-def _momentum(buffer: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {"v": Flat.pack(buffer).flat, "started": np.array(True)}
 
 
 class Gates:

@@ -17,7 +17,7 @@ from numpy_impl.run import Run, start
 from numpy_impl.train import advance
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase
 from rnncheck.checks.check import Bench, Check
-from rnncheck.compare import compare
+from rnncheck.judge import judge
 from rnncheck.result import Comparison
 from rnncheck.trace import Trace
 
@@ -61,7 +61,7 @@ def judge_step(bench: Bench, run: Run, data: Dataset) -> list[Comparison]:
     case: Case | None = step_cases(run, data)
     while case is not None:
         trace = bench.run(case)
-        found += compare(case, trace, bench.ask_oracle(case))
+        found += judge(case, trace, bench.ask_oracle(case))
         case = _next_stage(run, case, trace)
     return found
 

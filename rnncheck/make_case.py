@@ -105,7 +105,8 @@ def _smallest_preactivation(params: dict[str, np.ndarray], x: np.ndarray, h: np.
     smallest, largest = np.inf, 0.0
     for x_t in x:
         a = (W_xh.T[x_t] if x_t.ndim == 1 else x_t @ params["W_xh"].T) + params.get("b_h", 0) + h @ params["W_hh"].T
-        smallest, largest = min(smallest, np.abs(a).min()), max(largest, np.abs(a).max())
+        smallest = min(smallest, np.abs(a).min(initial=np.inf, where=a != 0))  # an exact zero is one on both sides
+        largest = max(largest, np.abs(a).max())
         h = np.maximum(a, 0)
     return float(smallest / largest)
 

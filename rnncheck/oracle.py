@@ -3,7 +3,6 @@
 An oracle gives an Answer: a Trace and the tolerance it is to be compared with.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +11,7 @@ import numpy as np
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.compare import Answer
 from rnncheck.implementation import Implementation, TorchLoop
-from rnncheck.tolerance import PathRule, PeakRule, Rule, Tolerance, fallback
+from rnncheck.tolerance import PathRule, PeakRule, Rule, fallback
 from rnncheck.trace import TIMED, Trace
 
 __all__ = ["Arithmetic", "LiveOracle", "Oracle", "update_paths"]
@@ -48,21 +47,26 @@ class Arithmetic:
 class LiveOracle:
     """PyTorch's autograd, in float64, asked for every case anew.
 
-    `scales` makes the tolerance of an RNN case; by default the fallback rule, which costs four more runs.
+    The tolerance of an RNN case is the fallback rule, which costs four more runs, and noise runs confirm what fails
+    by it; with `precise` the noise is run for every case.
     """
 
     name = "torch"
 
-    def __init__(self, scales: Callable[[RNNCase, Trace], Tolerance] | None = None):
+    def __init__(self, precise: bool = False):
+        self.precise = precise
         self.torch: Implementation = TorchLoop()
-        self.scales = scales or (lambda case, trace: fallback(case, trace, self.torch.run))
 
     def answer(self, case: Case) -> Answer:
         """Run the case under autograd."""
+        from rnncheck.scales import noisy_tolerance
+
         trace = self.torch.run(case)
-        if isinstance(case, RNNCase):
-            return Answer(trace, self.scales(case, trace))
-        return Answer(trace, Arithmetic(case, update_paths(case, trace)))
+        if not isinstance(case, RNNCase):
+            return Answer(trace, Arithmetic(case, update_paths(case, trace)))
+        if self.precise:
+            return Answer(trace, noisy_tolerance(case, trace))
+        return Answer(trace, fallback(case, trace, self.torch.run), confirm=lambda: noisy_tolerance(case, trace))
 
 
 def update_paths(case: Case, trace: Trace) -> dict[str, np.ndarray]:

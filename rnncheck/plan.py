@@ -136,16 +136,7 @@ def _sweep(planned: Plan, options: VerifyOptions) -> None:
         dtypes=(options.dtype,) if options.dtype else DTYPES,
     )
     count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
-    planned.add(NumpyImpl(), _live(options), pass_checks(sweep.sources(count), "sweep-"))
-
-
-def _live(options: VerifyOptions) -> Oracle:
-    """PyTorch with the fallback tolerance, or with noise runs of its own where `--full` asks for them."""
-    if options.level != "full":
-        return LiveOracle()
-    from rnncheck.scales import noisy_tolerance
-
-    return LiveOracle(noisy_tolerance)
+    planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), pass_checks(sweep.sources(count), "sweep-"))
 
 
 def _lockstep(planned: Plan, options: VerifyOptions) -> None:

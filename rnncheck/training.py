@@ -70,7 +70,8 @@ def _refuse_another(run: Run, request: Request, path: Path) -> None:
             f"{request.resume} is a run of {run.recipe.name}, not of {request.recipe}: a run goes on as what it is; "
             f"use `rnncheck train {run.recipe.name}`, or leave --resume out"
         )
-    changed = [name for name in request.settings if vary(run.recipe, request.settings) != run.recipe]
+    asked = vary(run.recipe, request.settings)
+    changed = [name for name in request.settings if getattr(asked, name) != getattr(run.recipe, name)]
     if changed:
         raise UserError(
             f"{request.resume} was trained with {changed[0]}={getattr(run.recipe, changed[0])}, not with "

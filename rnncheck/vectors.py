@@ -119,6 +119,7 @@ def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
         "dtype": str(vector.case.dtype),
         "settings": vector.case.settings(),
         "rule": vector.rule,
+        "inputs": list(vector.case.arrays()),
         "arrays": list(vector.trace),
         "timed": [name for name in vector.trace if name in TIMED],
         "steps": None if vector.steps is None else list(vector.steps),
@@ -141,7 +142,8 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
     for name, array in arrays.items():
         group, _, member = name.partition(".")
         groups[group][member] = array
-    case = KINDS[entry["kind"]].from_parts(groups["case"], entry["settings"])
+    inputs = {name: groups["case"][name] for name in entry["inputs"]}  # in their order, which safetensors forgets
+    case = KINDS[entry["kind"]].from_parts(inputs, entry["settings"])
     trace = {name: groups["trace"][name] for name in entry["arrays"]}
     steps = None if entry["steps"] is None else tuple(entry["steps"])
     return Vector(case, trace, groups["scale"], entry["rule"], steps)

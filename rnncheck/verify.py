@@ -8,8 +8,8 @@ from shlex import quote
 from typing import TYPE_CHECKING, Literal
 
 from rnncheck.checks.check import run_check
-from rnncheck.report.versions import versions
 from rnncheck.result import Outcome, Report
+from rnncheck.versions import versions
 
 __all__ = ["Progress", "VerifyOptions", "run_plan", "torch_available", "verify"]
 

@@ -22,6 +22,7 @@ from rnncheck.errors import OracleError, UserError
 from rnncheck.result import Comparison, Outcome, Report, Verdict
 from rnncheck.select import selector
 
+FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 POSIX = pytest.mark.skipif(os.name != "posix", reason="pipes, devices and signals as POSIX has them")
 
 
@@ -113,6 +114,10 @@ def accidental_value_error() -> None:
     int("seven")
 
 
+def accident_in_our_code() -> None:
+    exec(compile("int('eight')", "made_up.py", "exec"), {"__name__": "rnncheck.made_up"})
+
+
 def own_value_error() -> None:
     from numpy_impl.validate import check_params
 
@@ -164,6 +169,8 @@ def test_a_value_error_that_we_raise_on_purpose_is_one_sentence(
     [
         (accident, "IndexError: pop from empty list"),
         (accidental_value_error, "ValueError: invalid literal for int() with base 10: 'seven'"),
+        (accident_in_our_code, "ValueError: invalid literal for int() with base 10: 'eight'"),
+        (lambda: json.loads(""), "JSONDecodeError: Expecting value"),  # raised on purpose, but not by us
         (raiser(OracleError("the oracle (torch) could not answer case T=1")), "OracleError"),
         (raiser(SystemExit(0)), "SystemExit: 0"),
         (raiser(SystemExit(1)), "SystemExit: 1"),
@@ -328,7 +335,7 @@ def test_help(engine: Engine, capsys: pytest.CaptureFixture[str], words: str) ->
     assert "Usage: rnncheck" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command", ["verify", "vectors write", "vectors check"])
+@pytest.mark.parametrize("command", ["verify", "train", "sample", "vectors write", "vectors check"])
 def test_help_has_examples(engine: Engine, capsys: pytest.CaptureFixture[str], command: str) -> None:
     main([*command.split(), "--help"])
     assert len(re.findall(rf"^ *rnncheck {command}", capsys.readouterr().out, re.MULTILINE)) >= 2
@@ -482,7 +489,7 @@ def verify(options, on_outcome):
         time.sleep(60)
     outcomes = [Outcome(f'forward[T={n}]', 'forward', Verdict.PASSED, (Comparison('h', Verdict.PASSED, 1.0, 16.0),))
                 for n in range(2000)]
-    return Report('numpy_impl', 'torch', len(outcomes), 0, outcomes)
+    return Report('numpy_impl', 'torch', len(outcomes), 0, outcomes, ['Zo\\xeb'])
 module = types.ModuleType('rnncheck.verify')
 module.verify, module.VerifyOptions = verify, types.SimpleNamespace
 sys.modules['rnncheck.verify'] = module
@@ -491,12 +498,14 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def start(arguments: list[str], folder: Path, stdout: int | object = subprocess.PIPE, **environment: str):
+def start(arguments: list[str], folder: Path, stdout=subprocess.PIPE, code: str = FAKE, **environment: str):
     """Start the command line with the fake engine in a process of its own."""
     root = Path(sys.modules["rnncheck"].__path__[0]).parent
-    inherited = {k: v for k, v in os.environ.items() if k not in (*VARIABLES, "NO_COLOR", "FORCE_COLOR")}
+    inherited = {
+        k: v for k, v in os.environ.items() if k not in (*VARIABLES, "NO_COLOR", "FORCE_COLOR", "PYTHONUNBUFFERED")
+    }
     return subprocess.Popen(
-        [sys.executable, "-c", FAKE, *arguments],
+        [sys.executable, "-c", code, *arguments],
         stdout=stdout,
         stderr=subprocess.PIPE,
         cwd=folder,
@@ -539,23 +548,46 @@ def test_output_in_an_encoding_without_our_letters(tmp_path: Path) -> None:
     process = start(["verify"], tmp_path, PYTHONIOENCODING="ascii")
     out, err = process.communicate()
     assert process.returncode == 0, err
-    assert out.decode("ascii").splitlines()[-1].startswith("AGREE")
+    lines = out.decode("ascii").splitlines()
+    assert lines[-1].startswith("AGREE")
+    assert r"note: Zo\xeb" in lines
 
 
 @POSIX
-def test_a_reader_that_goes_away_is_no_verdict_and_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["verify"], ["verify", "--json", "-"], ["--version"], ["--help"]])
+def test_a_reader_that_goes_away_is_no_verdict_and_no_noise(tmp_path: Path, arguments: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
-    process = start(["verify", "--json", "-"], tmp_path, stdout=write)
+    process = start(arguments, tmp_path, stdout=write)
     os.close(write)
     _, err = process.communicate()
     assert process.returncode == 2
-    assert b"Traceback" not in err
-    assert b"BrokenPipe" not in err
+    assert [
+        line for line in err.decode().splitlines() if line.startswith(("rnncheck:", "Trace", "Exc", "Broken"))
+    ] == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @POSIX
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_reader_that_goes_away_takes_no_report_file_with_it(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    process = start(["verify", "--json", "report.json"], tmp_path, stdout=write)
+    os.close(write)
+    process.communicate()
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["passed"] == 2000
+
+
+@FULL
+def test_what_a_command_left_in_the_buffer_must_arrive_too(tmp_path: Path) -> None:
+    code = "import sys; from rnncheck.cli.guard import exit_code; sys.exit(exit_code(lambda: print('x'), []))"
+    with open("/dev/full", "wb") as full:
+        process = start([], tmp_path, stdout=full, code=code)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (2, b"rnncheck: No space left on device\n")
+
+
+@FULL
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "--json", "-"], ["--version"], ["--help"]])
 def test_a_full_disk_under_standard_output_is_no_verdict(tmp_path: Path, arguments: list[str]) -> None:
     with open("/dev/full", "wb") as full:

@@ -156,6 +156,13 @@ def test_a_failure_names_its_cause_its_consequences_the_seed_and_one_command() -
     assert "FAILED clipping[norm]" in lines  # another case: a cause of its own
 
 
+def test_a_long_chain_of_consequences_is_counted() -> None:
+    arrays = [comparison(f"step{s}.W_xh", 99.0) for s in range(1, 31)]
+    text = shown(report(outcome("optimizer[sgd]", *arrays)))
+    assert "  consequences: step2.W_xh, step3.W_xh" in text
+    assert f"step{sentences.NAMED + 1}.W_xh and {29 - sentences.NAMED} more\n" in text
+
+
 def test_failures_come_before_the_table() -> None:
     text = shown(RED)
     assert text.index("FAILED") < text.index("family")
@@ -314,6 +321,13 @@ def test_json_has_the_worst_margin_of_every_array() -> None:
     worst = strict(json_report.dumps(GREEN))["worst"]
     assert set(worst) == {"h", "logits", "dW_hh"}
     assert (worst["h"]["error"], worst["h"]["limit"], worst["h"]["step"]) == (1.25, 16.0, 49)
+
+
+def test_json_keeps_all_comparisons_of_what_failed_and_the_worst_of_what_passed() -> None:
+    outcomes = {o["check"]: o for o in strict(json_report.dumps(RED))["outcomes"]}
+    assert [c["array"] for c in outcomes["nodes[T=50-B=2]"]["comparisons"]] == ["dh", "da"]
+    (kept,) = strict(json_report.dumps(GREEN))["outcomes"][0]["comparisons"]
+    assert (kept["array"], kept["error"]) == ("h", 1.25)
 
 
 def test_json_takes_settings_as_they_come() -> None:

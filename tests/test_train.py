@@ -125,7 +125,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_before_the_update() -> None:
     data = dataset("chars")
     run = start(small("chars"), data)
     list(islice(train(run, data, 9), 4))
-    run.params["W_hy"] = np.where(np.arange(12) % 2, 1e308, -1e308)  # logits overflow
+    run.params["W_hy"][...] = np.where(np.arange(12) % 2, 1e308, -1e308)  # logits overflow
     before, step = run.params.flat.copy(), run.step
     with pytest.raises(ValueError, match=r"^loss is (nan|inf): .* lower lr \(now 0\.1\) or clip the gradient"):
         list(train(run, data, 9))

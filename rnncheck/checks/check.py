@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rnncheck.case import Case
-from rnncheck.compare import Answer, compare
+from rnncheck.compare import Answer
 from rnncheck.errors import NotShownError, OracleError
 from rnncheck.implementation import Implementation
+from rnncheck.judge import judge
 from rnncheck.oracle import Oracle
 from rnncheck.result import Comparison, Outcome, Verdict
 from rnncheck.trace import Trace
@@ -46,9 +47,9 @@ class Bench:
     def compare(self, source: Source) -> list[Comparison]:
         """Compare all arrays of the implementation's Trace with the oracle's."""
         if self._latest is None or self._latest[0] != source.name:
-            case = source.make()
+            case = _make(source)
             trace = self.run(case)
-            self._latest = source.name, compare(case, trace, self.ask_oracle(case))
+            self._latest = source.name, judge(case, trace, self.ask_oracle(case))
         return self._latest[1]
 
     def ask_oracle(self, case: Case) -> Answer:
@@ -57,6 +58,14 @@ class Bench:
             return self.oracle.answer(case)
         except Exception as error:
             raise OracleError(f"the oracle ({self.oracle.name}) could not answer case {case.name}: {error}") from error
+
+
+def _make(source: Source) -> Case:
+    """Make the case; that it cannot be made is not the candidate's fault."""
+    try:
+        return source.make()
+    except Exception as error:
+        raise OracleError(f"case {source.name} could not be made: {error}") from error
 
 
 @dataclass(frozen=True)

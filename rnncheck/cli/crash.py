@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from os import getpid
 from pathlib import Path
 
-from rnncheck.report.versions import versions
+from rnncheck.versions import versions
 
 __all__ = ["write_crash_report"]
 

@@ -10,7 +10,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import cast
 
 import typer
@@ -41,6 +40,8 @@ def exit_code(command: Callable[[], int | None], argv: Sequence[str]) -> int:
     except OSError as error:
         return _system(error)
     except BaseException as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich says SystemExit(1) where a reader goes away
+            return _system(error.__context__)
         return _refuse(_sentence(error) or _internal(error, argv))
 
 
@@ -64,8 +65,9 @@ def _sentence(error: BaseException) -> str | None:
 
 def _deliberate(error: BaseException) -> bool:
     """Tell our own sentence about bad input from an accident: ours comes from a `raise` in our packages."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return (frame.line or "").startswith("raise ") and any(name in Path(frame.filename).parts for name in OURS)
+    frame, _ = list(traceback.walk_tb(error.__traceback__))[-1]
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
+    return line.startswith("raise ") and frame.f_globals["__name__"].partition(".")[0] in OURS
 
 
 def _usage(complaint: typer.BadParameter) -> str:

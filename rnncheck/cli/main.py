@@ -12,8 +12,11 @@ import typer
 
 from rnncheck import __version__
 from rnncheck.cli import vectors
+from rnncheck.cli.faults import explain, faults
 from rnncheck.cli.guard import CANNOT_RUN, exit_code
+from rnncheck.cli.sample import sample
 from rnncheck.cli.threads import pin
+from rnncheck.cli.train import train
 from rnncheck.cli.verify import verify
 
 __all__ = ["app", "main"]
@@ -27,7 +30,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-app.command(epilog=CODES)(verify)
+for command in (verify, train, sample, faults, explain):
+    app.command(epilog=CODES)(command)
 app.add_typer(vectors.app, name="vectors")
 
 

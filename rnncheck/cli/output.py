@@ -40,10 +40,12 @@ class Output:
         return Progress(terminal.console(stderr=True), things)
 
     def emit(self, report: Report) -> int:
-        """Show the report, then write the files: one that fails costs nobody the verdict. Return the exit code."""
-        terminal.show(report, self.console)
-        if self.json is not None:
-            write_text(self.json, json.dumps(report))
-        if self.junit is not None:
-            write_text(self.junit, junit.dumps(report))
+        """Show the report, write the files whatever became of that, and return the exit code."""
+        try:
+            terminal.show(report, self.console)
+        finally:
+            if self.json is not None:
+                write_text(self.json, json.dumps(report))
+            if self.junit is not None:
+                write_text(self.junit, junit.dumps(report))
         return report.exit_code

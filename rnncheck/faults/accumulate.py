@@ -143,7 +143,7 @@ class SumsStartAtOne(Faulty):
 )
 class WeightsNotSharedOverTime(Faulty):
     def accumulate(self, t: int, dh: Array, da: Array) -> None:
-        hidden = {name: self.grads[name].copy() for name in ("dW_hh", "dW_xh", "db_h") if name in self.grads}
+        hidden: dict[str, Array] = {n: self.grads[n].copy() for n in ("dW_hh", "dW_xh", "db_h") if n in self.grads}
         super().accumulate(t, dh, da)
         if t < self.T - 1:
             self.grads |= hidden

@@ -32,13 +32,13 @@ class RecurrentGradientDropped(Faulty):
     title="The carry of the last step is used for all",
     wrong="dh_next = da[T - 1] @ W_hh    # before the loop, and never again",
     right="dh_next = da @ W_hh    # at the end of every turn of the loop",
-    symptom="dh is right at the last two steps only.",
+    symptom="dh is right at the last two steps only; at T = 2 dh0 alone is wrong.",
     effect="Earlier steps get a gradient that is not theirs.",
     cure="Update dh_next inside the loop.",
     corrupts=("dh", "dh0"),
     shows_from=2,
     seen=16,
-    equivalent_when="T = 1; only dh0 shows it at T = 2",
+    equivalent_when="T = 1",
 )
 class CarryNeverUpdated(Faulty):
     first_carry: Array | None
@@ -57,12 +57,12 @@ class CarryNeverUpdated(Faulty):
     title="W_hh is not transposed in the carry",
     wrong="dh_next = da @ W_hh.T",
     right="dh_next = da @ W_hh    # the transpose of h @ W_hh.T",
-    symptom="dh is right at the last step only; shapes fit, for W_hh is square.",
+    symptom="dh is right at the last step only (so T = 1 shows it in dh0 alone); shapes fit, for W_hh is square.",
     effect="The gradient turns at every step; learning seems to work as long as W_hh is small.",
     cure="Forward and backward use W_hh and its transpose, one each. With columns: W_hh h forward, W_hh.T da back.",
     corrupts=("dh", "dh0"),
     seen=9,
-    equivalent_when="W_hh is symmetric; only dh0 shows it at T = 1",
+    equivalent_when="W_hh is symmetric",
 )
 class CarryNotTransposed(Faulty):
     def carry(self, t: int, dh: Array, da: Array) -> Array:
@@ -77,7 +77,7 @@ class CarryNotTransposed(Faulty):
     effect="Saturated units pass gradients that they should stop.",
     cure="Go back through f first, then through W_hh.",
     corrupts=("dh", "dh0"),
-    equivalent_when="all states are near zero; only dh0 shows it at T = 1",
+    equivalent_when="all states are near zero",
 )
 class CarryBeforeTheDerivative(Faulty):
     def carry(self, t: int, dh: Array, da: Array) -> Array:
@@ -93,7 +93,7 @@ class CarryBeforeTheDerivative(Faulty):
     cure="Go back in the reverse order of the forward pass: through f, then through W_hh.",
     corrupts=("dh", "dh0"),
     seen=3,
-    equivalent_when="H = 1, or all states are near zero; only dh0 shows it at T = 1",
+    equivalent_when="H = 1, or all states are near zero",
 )
 class DerivativeOnTheWrongSide(Faulty):
     def carry(self, t: int, dh: Array, da: Array) -> Array:
@@ -102,8 +102,8 @@ class DerivativeOnTheWrongSide(Faulty):
 
 @fault(
     title="The gradient from the next step is added twice",
-    wrong="dh = dlogits[t] @ W_hy + dh_next; ...; da = (dh + dh_next) * (1 - h[t]**2)",
-    right="dh = dlogits[t] @ W_hy + dh_next; ...; da = dh * (1 - h[t]**2)",
+    wrong="dh = dlogits[t] @ W_hy + dh_next; ...; dh += dh_next",
+    right="dh = dlogits[t] @ W_hy + dh_next",
     symptom="dh is right at the last step, then grows by a factor of up to two at every step back.",
     effect="Gradients explode with T though W_hh is harmless.",
     cure="Add dh_next once.",
@@ -124,7 +124,6 @@ class CarryAddedTwice(Faulty):
     effect="Long dependencies are unlearnable, and no loss shows why.",
     cure="Clip the final gradients if they explode; the gradient itself has no free factor.",
     corrupts=("dh", "dh0"),
-    equivalent_when="only dh0 shows it at T = 1",
 )
 class CarryDamped(Faulty):
     def carry(self, t: int, dh: Array, da: Array) -> Array:
@@ -140,7 +139,7 @@ class CarryDamped(Faulty):
     cure="Finish the backward pass, then clip the gradients of the parameters.",
     corrupts=("dh", "dh0"),
     seen=6,
-    equivalent_when="no element of a carry exceeds the bound; only dh0 shows it at T = 1",
+    equivalent_when="no element of a carry exceeds the bound",
 )
 class ClipInsideTheLoop(Faulty):
     def carry(self, t: int, dh: Array, da: Array) -> Array:
@@ -151,7 +150,7 @@ class ClipInsideTheLoop(Faulty):
     title="The backward pass walks forward in time",
     wrong="for t in range(T):",
     right="for t in reversed(range(T)):",
-    symptom="dh is right at the first step of the walk only.",
+    symptom="dh_t holds what comes from earlier steps instead of later ones; no step is right.",
     effect="Gradients flow from the past to the future.",
     cure="Reverse the loop: step t needs what step t + 1 sends back.",
     corrupts=("dh",),

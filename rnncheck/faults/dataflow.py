@@ -28,7 +28,8 @@ def consequences(corrupts: Iterable[str], names: Iterable[str]) -> set[str]:
     An array that no one shows hands its error on all the same: a sample shows p, but not the state behind it.
     """
     corrupts, names = tuple(corrupts), set(names)
-    known = names | set(NEXT) | set(corrupts)
+    calls = {pattern.rpartition(".")[0] for pattern in corrupts} | {""}
+    known = names | {f"{call}.{array}".lstrip(".") for call in calls for array in NEXT}
     wrong = {name for name in known if any(fnmatchcase(name, pattern) for pattern in corrupts)}
     while True:
         more = {name for name in known - wrong if any(_follows(name, cause) for cause in wrong)}

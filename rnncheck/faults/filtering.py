@@ -89,6 +89,22 @@ class TopPBeforeTemperature(Faulty):
 
 
 @fault(
+    title="Top-p counts the mass that top-k has dropped",
+    wrong="kept = top_k_mask(p) & top_p_mask(p)",
+    right="p = renormalise(p * top_k_mask(p)); kept = top_p_mask(p)",
+    symptom="With both filters, more tokens are kept than the mass asks for.",
+    effect="Samples are bolder than asked for.",
+    cure="Temperature, then top-k, then top-p over what is left.",
+    equivalent_when="top_k or top_p is not given",
+)
+class TopPCountsDroppedMass(Faulty):
+    def distribution(self, logits: Array) -> Array:
+        p = self.softmax(self.tempered(logits))
+        kept = self.kept_by_top_k(p) & self.kept_by_top_p(p)
+        return p if kept.all() else self.renormalised(np.where(kept, p, 0))
+
+
+@fault(
     title="The probabilities kept do not sum to one",
     wrong="p[order[k:]] = 0",
     right="p[order[k:]] = 0; p /= p.sum()",

@@ -1,4 +1,4 @@
-"""Mistakes with what the network reads: token ids, *no token*, dense vectors, and their gradients."""
+"""Mistakes with what the network reads: token ids, NO_TOKEN, dense vectors, and their gradients."""
 
 from functools import partial
 
@@ -12,14 +12,14 @@ fault = partial(register, family="inputs")
 
 
 @fault(
-    title="*No token* reads the last column of W_xh",
+    title="NO_TOKEN reads the last column of W_xh",
     wrong="xp = W_xh[:, x].T    # x = -1 wraps around",
     right="xp = np.where(x[:, None] == NO_TOKEN, 0, W_xh[:, x].T)",
-    symptom="Sequences that start with no token start as if the last token of the vocabulary came first.",
+    symptom="Sequences that start with NO_TOKEN start as if the last token of the vocabulary came first.",
     effect="NumPy counts -1 from the end and says nothing; the first step learns to undo it.",
     cure="Treat the id -1 explicitly, as the zero vector.",
     corrupts=("h",),
-    equivalent_when="no input is *no token*, or inputs are dense",
+    equivalent_when="no input is NO_TOKEN, or inputs are dense",
     kinds=("rnn", "sample"),
 )
 class NoTokenReadsTheLastColumn(Faulty):
@@ -28,7 +28,7 @@ class NoTokenReadsTheLastColumn(Faulty):
 
 
 @fault(
-    title="*No token* is a vector of ones",
+    title="NO_TOKEN is a vector of ones",
     wrong="x = np.ones(I)    # the first input",
     right="x = np.zeros(I)",
     symptom="The first state sees all tokens at once.",
@@ -36,7 +36,7 @@ class NoTokenReadsTheLastColumn(Faulty):
     cure="The first input is the zero vector.",
     corrupts=("h",),
     seen=6,
-    equivalent_when="no input is *no token*, or inputs are dense",
+    equivalent_when="no input is NO_TOKEN, or inputs are dense",
     kinds=("rnn", "sample"),
 )
 class NoTokenIsAllOnes(Faulty):
@@ -118,14 +118,14 @@ class DuplicateTokenLost(Faulty):
 
 
 @fault(
-    title="The gradient of *no token* goes to the last column",
+    title="The gradient of NO_TOKEN goes to the last column",
     wrong="np.add.at(dW_xh.T, x[t], da)    # x = -1 wraps around",
     right="np.add.at(dW_xh.T, x[t][x[t] != NO_TOKEN], da[x[t] != NO_TOKEN])",
     symptom="The last column of dW_xh is wrong, all others are right.",
     effect="The last token of the vocabulary is trained by the first step of every sequence.",
-    cure="Leave *no token* out: the zero vector has no column.",
+    cure="Leave NO_TOKEN out: the zero vector has no column.",
     corrupts=("dW_xh",),
-    equivalent_when="no input is *no token*, or inputs are dense",
+    equivalent_when="no input is NO_TOKEN, or inputs are dense",
 )
 class NoTokenUpdatesTheLastColumn(Faulty):
     def accumulate_W_xh(self, t: int, dh: Array, da: Array) -> None:

@@ -145,7 +145,7 @@ class MomentumStartsAtZero(Faulty):
     effect="A learning rate that was chosen for an average diverges for a sum.",
     cure="Give the gradient its share, 1 - dampening.",
     corrupts=("step*",),
-    equivalent_when="dampening is 0; with torch's start one step does not show it",
+    equivalent_when="dampening is 0, or torch's start and one step",
 )
 class DampeningIgnored(Faulty):
     def gradient_share(self) -> float:

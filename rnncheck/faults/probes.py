@@ -38,12 +38,13 @@ def observe(implementation: Implementation, case: Case) -> dict[str, np.ndarray]
     """
     given = case.copy()
     first = implementation.run(given)
+    inputs = given.arrays()
     found = {name: np.array(array) for name, array in first.items()}
-    found |= {f"inputs.{name}": array.copy() for name, array in given.arrays().items()}
+    found |= {f"inputs.{name}": array.copy() for name, array in inputs.items()}
     second = implementation.run(case.copy())
     found |= {f"second.{name}": np.array(array) for name, array in second.items()}
     for name, array in first.items():
-        others = [second[name], *given.arrays().values(), *(a for other, a in first.items() if other != name)]
+        others = [second[name], *inputs.values(), *(a for other, a in first.items() if other != name)]
         found[f"shared.{name}"] = np.array(any(np.may_share_memory(array, other) for other in others))
     return found
 
@@ -117,17 +118,19 @@ def _sample(T: int, dtype: str, seed: int) -> Iterator[SampleCase]:
         {"method": "greedy", "temperature": 0.7},
         {"top_k": 3},
         {"top_p": 0.6, "temperature": 2.0},
+        {"top_k": 4, "top_p": 0.7},
         {"stop": 0},
         {},
     )):  # fmt: skip
         rng = np.random.default_rng([seed, 3])
-        design = Design(T, logit_scale=1000.0 if number == 5 else 1.0, **SIZES)  # type: ignore[arg-type]
+        design = Design(T, logit_scale=1000.0 if number == 6 else 1.0, **SIZES)  # type: ignore[arg-type]
         params = {n: w.astype(dtype) for n, w in random_params(design, design.V, rng).items()}
         uniforms = rng.random((T, 4)).astype(dtype)
-        uniforms[0, 1] = 0  # the first token of the second stream is token 0, the stop token of the last probe
+        uniforms[0, 1] = 0  # the first token of the second stream is token 0, the stop token of a probe
         h0 = rng.normal(size=(4, design.H)).astype(dtype)
         first = np.array([NO_TOKEN, 3, 3, 5])
-        yield SampleCase(f"sample-{number}-{dtype}", seed, params, first, uniforms, h0, **options)  # type: ignore[arg-type]
+        name = f"sample-{number}-scale={design.logit_scale:g}-{dtype}"
+        yield SampleCase(name, seed, params, first, uniforms, h0, **options)  # type: ignore[arg-type]
 
 
 def _tensors() -> Design:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
 from rnncheck.faults.registry import Faulty, register
 from rnncheck.textbook.loss import Array
 from rnncheck.textbook.rnn import NO_TOKEN
@@ -22,14 +24,15 @@ fault = partial(register, family="state")
     equivalent_when="every call gives its h0, or the batch size changes",
 )
 class StateLeaksBetweenCalls(Faulty):
-    left: Array | None = None
+    def __init__(self) -> None:
+        self.left: dict[tuple[int, ...], Array] = {}
 
     def first_state(self, h0: Array | None, B: int) -> Array:
-        fits = self.left is not None and self.left.shape == (B, len(self.W_hh)) and self.left.dtype == self.dtype
-        return self.left if h0 is None and self.left is not None and fits else super().first_state(h0, B)
+        fresh = super().first_state(h0, B)
+        return self.left.get(fresh.shape, fresh).astype(self.dtype) if h0 is None else fresh
 
     def trace(self) -> dict[str, Array]:
-        self.left = self.h[-1]
+        self.left[self.h0.shape] = self.h[-1]
         return super().trace()
 
 
@@ -44,10 +47,16 @@ class StateLeaksBetweenCalls(Faulty):
     seen=7,
 )
 class GradientsAddUpOverCalls(Faulty):
+    def __init__(self) -> None:
+        self.sums: dict[str, Array] = {}
+
     def zero_grads(self, params: Mapping[str, Array]) -> dict[str, Array]:
-        fresh, old = super().zero_grads(params), getattr(self, "grads", {})
-        fit = all(n in old and old[n].shape == g.shape and old[n].dtype == g.dtype for n, g in fresh.items())
-        return {n: old[n].copy() for n in fresh} if fit else fresh
+        fresh = {f"{name} {g.shape} {g.dtype}": g for name, g in super().zero_grads(params).items()}
+        self.sums = fresh | self.sums
+        return {key.partition(" ")[0]: self.sums[key] for key in fresh}
+
+    def trace(self) -> dict[str, Array]:
+        return {name: np.array(array) for name, array in super().trace().items()}
 
 
 @fault(
@@ -68,14 +77,14 @@ class FirstStateOverwritten(Faulty):
 
 
 @fault(
-    title="*No token* ids are replaced in the caller's array",
+    title="NO_TOKEN ids are replaced in the caller's array",
     wrong="x[x == NO_TOKEN] = 0",
     right="ids = np.where(x == NO_TOKEN, 0, x)",
     symptom="The result is right; the second call with the same array reads token 0.",
     effect="From the second epoch on, every sequence begins with token 0.",
     cure="Work on a copy.",
     corrupts=("inputs.x",),
-    equivalent_when="no input is *no token*, or inputs are dense",
+    equivalent_when="no input is NO_TOKEN, or inputs are dense",
 )
 class TokensReplacedInPlace(Faulty):
     def trace(self) -> dict[str, Array]:

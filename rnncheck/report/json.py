@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rnncheck.report.sentences import closing_count, consequences, family_verdict, verdict
-from rnncheck.report.versions import versions
 from rnncheck.result import Comparison, Outcome, Report, Verdict
+from rnncheck.versions import versions
 
 __all__ = ["SCHEMA_VERSION", "dumps", "plain", "report_dict"]
 
@@ -20,7 +20,7 @@ SCHEMA_VERSION = 1
 
 def dumps(report: Report) -> str:
     """Render `report` as one JSON document, ending in a newline."""
-    return json.dumps(report_dict(report), indent=2, allow_nan=False) + "\n"
+    return json.dumps(report_dict(report), indent=1, allow_nan=False) + "\n"
 
 
 def report_dict(report: Report) -> dict[str, Any]:
@@ -76,6 +76,9 @@ def _family(name: str, outcomes: list[Outcome]) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
+    """Describe a check: all its comparisons, but only the worst where it passed, or 40,000 checks fill 150 MB."""
+    worst = outcome.worst
+    kept = (worst,) if outcome.verdict is Verdict.PASSED and worst is not None else outcome.comparisons
     return {
         "check": outcome.check,
         "family": outcome.family,
@@ -86,7 +89,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "reproduce": outcome.reproduce,
         "compared": outcome.compared,
         "seconds": outcome.seconds,
-        "comparisons": [_comparison(c) for c in outcome.comparisons],
+        "comparisons": [_comparison(c) for c in kept],
     }
 
 

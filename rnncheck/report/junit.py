@@ -9,8 +9,8 @@ from math import fsum
 from xml.etree import ElementTree as ET
 
 from rnncheck.report.sentences import closing_count, failure, verdict
-from rnncheck.report.versions import versions
 from rnncheck.result import Outcome, Report, Verdict
+from rnncheck.versions import versions
 
 __all__ = ["dumps"]
 

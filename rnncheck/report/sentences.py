@@ -8,6 +8,8 @@ from rnncheck.result import Comparison, Outcome, Report, Verdict
 
 __all__ = ["closing_count", "consequences", "failure", "family_verdict", "family_worst", "margin", "verdict"]
 
+NAMED = 8
+
 
 def margin(comparison: Comparison, outcome: Outcome | None = None) -> str:
     """Say how much of its allowance an array used, and where: `1.3 of 16 in da at T = 50`."""
@@ -45,8 +47,9 @@ def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = ()) -> list[
     if outcome.earliest is not None:
         lines.append(f"earliest wrong array: {outcome.earliest}")
     if others := consequences(outcome, later):
+        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
         checks = f" (checks {', '.join(o.check for o in later)})" if later else ""
-        lines.append(f"consequences: {', '.join(others)}{checks}")
+        lines.append(f"consequences: {named}{checks}")
     lines.append(f"seed: {seed}")
     if outcome.reproduce:
         lines.append(f"reproduce: {outcome.reproduce}")

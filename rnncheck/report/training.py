@@ -1,6 +1,5 @@
 """Training, as it goes: a live bar on a terminal, plain lines anywhere else; samples and evaluations on both."""
 
-from textwrap import indent
 from types import TracebackType
 
 from rich.console import Console
@@ -47,8 +46,8 @@ class TrainingDisplay:
         passed_mark = done * LINES // steps > (done - 1) * LINES // steps
         if record.samples or (self.bar is None and passed_mark):
             self.say(f"step {record.step}: loss {record.loss:.6f}, smoothed {record.smoothed:.6f}{self._margin()}")
-        for sample in record.samples:
-            self.say(indent(sample, "  ", lambda line: True))
+        for line in "\n".join(record.samples).split("\n") if record.samples else ():
+            self.say(f"  {line}")
         if self.bar is not None and (passed_mark or done % 20 == 0):
             words = f"smoothed loss {record.smoothed:.4f}{self._margin()}"
             self.bar.update(self.task, completed=record.step + 1, description=words)

@@ -4,7 +4,7 @@ It serves twice. Right as it is, it is a third implementation beside `numpy_impl
 summation. Wrong in one step, it is a fault: every entry of `rnncheck.faults` overrides a method or two of it.
 """
 
-from rnncheck.case import Case, ClipCase, OptimCase, RNNCase
+from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.textbook.clip import ClipSteps
 from rnncheck.textbook.optim import OptimSteps
 from rnncheck.textbook.sample import SampleSteps
@@ -26,4 +26,5 @@ class Textbook(SampleSteps, ClipSteps, OptimSteps):
             return self.run_clip(case)
         if isinstance(case, OptimCase):
             return self.run_optim(case)
+        assert isinstance(case, SampleCase)
         return self.run_sample(case)

@@ -57,10 +57,10 @@ class OptimSteps:
         """Update the memory of one tensor, then the tensor."""
         w, g = self.params[name], self.gradient(name, s)
         if self.rule.method == "adagrad":
-            m = self.memory[name]
-            assert m is not None
-            self.memory[name] = self.squares(m, g)
-            update = self.adagrad_update(before=m, m=self.memory[name], g=g)
+            before = self.memory[name]
+            assert before is not None
+            self.memory[name] = m = self.squares(before, g)
+            update = self.adagrad_update(before, m, g)
         else:
             update = self.memory[name] = self.velocity(self.memory[name], g)
         self.params[name] = self.apply(w, update, self.learning_rate(s))

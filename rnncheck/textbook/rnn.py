@@ -33,6 +33,8 @@ class RNNSteps(LossSteps):
     W_hy: Array
     b_h: Array | int
     b_y: Array | int
+    h: list[Array]
+    a: list[Array]
     grads: dict[str, Array]
 
     def run_rnn(self, case: RNNCase) -> dict[str, Array]:

@@ -48,10 +48,13 @@ class SampleSteps(RNNSteps):
         return running if self.draws.stop is None else running & (token != self.draws.stop)
 
     def distribution(self, logits: Array) -> Array:
-        """Return the probabilities to draw from: both filters look at the same p, then the rest is renormalised."""
+        """Return the probabilities to draw from: top-p counts the mass that top-k has left."""
         p = self.softmax(self.tempered(logits))
-        kept = self.kept_by_top_k(p) & self.kept_by_top_p(p)
-        return p if kept.all() else self.renormalised(np.where(kept, p, 0))
+        for kept_by in (self.kept_by_top_k, self.kept_by_top_p):
+            kept = kept_by(p)
+            if not kept.all():
+                p = self.renormalised(np.where(kept, p, 0))
+        return p
 
     def tempered(self, logits: Array) -> Array:
         """Sharpen (below 1) or flatten (above 1) the distribution."""

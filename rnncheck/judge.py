@@ -1,0 +1,53 @@
+"""The verdict on one Trace: compare, then look twice where the first look cannot be the last word.
+
+- A failure by the fallback rule that is not gross is *confirmed*: noise runs measure what rounding may do in this very
+  case, and their verdict stands. The fallback is cheap and nearly always enough; it alone never blames anybody.
+- An array that no scale can judge (chaos, lost digits) is held against its own *trace residual*: whether it follows
+  from the candidate's own earlier values. It may fail there; otherwise it counts as not comparable.
+"""
+
+from dataclasses import replace
+
+from rnncheck.case import Case, RNNCase
+from rnncheck.compare import Answer, compare
+from rnncheck.residual import residual
+from rnncheck.result import Comparison, Verdict
+from rnncheck.tolerance import Finding
+from rnncheck.trace import Trace
+
+__all__ = ["GROSS", "judge"]
+
+GROSS = 1000.0
+"""An error of so many allowances needs no confirmation: no rounding is that large behind the gate of the fallback."""
+
+
+def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
+    """Compare every array in dataflow order and return what stands after a second look."""
+    found = compare(case, trace, answer)
+    if answer.confirm is not None and any(_doubtful(c) for c in found):
+        precise = {c.array: c for c in compare(case, trace, answer._replace(tolerance=answer.confirm()))}
+        found = [precise[c.array] if _doubtful(c) else c for c in found]
+    if isinstance(case, RNNCase) and any(c.verdict is Verdict.NOT_COMPARABLE for c in found):
+        found = _by_residual(case, trace, found)
+    return found
+
+
+def _doubtful(c: Comparison) -> bool:
+    return c.verdict is Verdict.FAILED and 1 < c.margin <= GROSS
+
+
+def _by_residual(case: RNNCase, trace: Trace, found: list[Comparison]) -> list[Comparison]:
+    """Judge what is not comparable by the candidate's own earlier values; a form that is wrong leaves none to use."""
+    if any(c.rule == "form" for c in found):
+        return found
+    residuals = residual(case, trace)
+    return [_second_look(c, residuals.get(c.array, "")) if c.verdict is Verdict.NOT_COMPARABLE else c for c in found]
+
+
+def _second_look(c: Comparison, found: Finding | str) -> Comparison:
+    if isinstance(found, str):
+        return replace(c, reason=f"{c.reason}; {found}".rstrip("; "))
+    if found.error <= found.limit:
+        share = f"{found.error:.2g} of {found.limit:g}"
+        return replace(c, reason=f"{c.reason}; follows from its own earlier values ({share})")
+    return Comparison(c.array, Verdict.FAILED, found.error, found.limit, found.rule, index=found.index)
