@@ -6,6 +6,7 @@ from shlex import quote
 
 import numpy as np
 
+from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import standard_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
@@ -13,14 +14,14 @@ from rnncheck.checks.second_opinion import Rounded
 from rnncheck.checks.steps import compare_all
 from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
-from rnncheck.oracle import update_paths
+from rnncheck.options import torch_available
 from rnncheck.plan import Plan
 from rnncheck.result import Comparison, Report
 from rnncheck.shipped import data_folder
 from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
-from rnncheck.verify import Progress, run_plan, torch_available
+from rnncheck.verify import Progress, run_plan
 
 __all__ = ["FOLDER", "check_vectors", "make_vector", "write_vectors"]
 
