@@ -92,7 +92,7 @@ class Child:
             self.close()
             if self._watch.reason:
                 raise TargetError(f"it was ended: {self._watch.reason}") from None
-            raise TimeOutError(f"within {seconds:g} s") from None
+            raise TimeOutError(f"no answer within {seconds:g} s") from None
         if line is None:
             why = self._end()
             self.close()
