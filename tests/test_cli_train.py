@@ -111,6 +111,8 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("train names --data names.txt --set lr", "'lr' has no value; write for example lr=0.01"),
         ("train names --data names.txt --checkpoint-every 5", "there is no checkpoint to write; add --checkpoint FILE"),
         ("train names --data names.txt --checkpoint nowhere/kept", "there is no folder nowhere"),
+        ("train names --data names.txt --checkpoint names.txt", "names.txt is there already and is not a checkpoint"),
+        ("train names --data names.txt --checkpoint -", "a checkpoint is a file, not a stream; name one"),
         ("train names --data names.txt --resume nowhere", "nowhere does not exist"),
         ("train names --data names.txt --resume names.txt", "names.txt is not a checkpoint of a training run"),
         ("train names --data names.txt --seed 99999999999", "seed is 99999999999"),

@@ -69,17 +69,21 @@ def train(
         raise typer.BadParameter(
             "there is no checkpoint to write; add --checkpoint FILE", param_hint="--checkpoint-every"
         )
-    from numpy_impl.checkpoint import save
-    from rnncheck.report.files import check_target
+    from numpy_impl.checkpoint import check_place, save
+    from rnncheck.report.files import STDOUT, check_target
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
     from rnncheck.stopping import Stop
     from rnncheck.training import Request, Tally, follow, prepare
 
     target = checkpoint or resume
+    if target == STDOUT:
+        raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")
     if target is not None:
         check_target(target)
     run, text = prepare(Request(recipe, data, steps, seed, sample_every, resume, _settings(settings or [])))
+    if target is not None:
+        check_place(target)
     total = max(run.step, run.recipe.steps) if steps is None else steps
     every = checkpoint_every or CHECKPOINT_EVERY
     tally = Tally()
