@@ -4,6 +4,7 @@ The file holds what the next steps depend on and nothing else: no time, no path,
 same state give the same bytes, whether or not one of them was interrupted on the way.
 """
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -47,7 +48,9 @@ def save(path: str | os.PathLike[str], run: Run) -> None:
             f"params are not finite after step {run.step}: a checkpoint must be fit to go on from. {os.fspath(path)} "
             "was not written and is still the last good one, if it was there; lower lr or clip the gradient"
         )
-    write_atomically(path, to_bytes(_arrays(run), {KEY: json.dumps(_plain(run))}))
+    arrays, plain = _arrays(run), _plain(run)
+    header = json.dumps({**plain, "checksum": _checksum(arrays, plain)})
+    write_atomically(path, to_bytes(arrays, {KEY: header}))
 
 
 def check_place(path: str | os.PathLike[str]) -> None:
@@ -88,6 +91,8 @@ def load(path: str | os.PathLike[str]) -> Run:
             plain = json.loads((file.metadata() or {})[KEY])
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 - not a dictionary
         if plain["format"] == FORMAT:
+            if plain.pop("checksum") != _checksum(arrays, plain):
+                raise ValueError("its contents do not match their checksum")
             return _run(arrays, plain)
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}; check its permissions") from None
@@ -123,6 +128,15 @@ def _plain(run: Run) -> dict[str, Any]:
         "set_loss": run.set_loss,
         "step": run.step,
     }
+
+
+def _checksum(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> str:
+    """Return the sha256 of all that a checkpoint holds: a flipped bit in a weight would go unseen without it."""
+    digest = hashlib.sha256(json.dumps(plain).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _run(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> Run:

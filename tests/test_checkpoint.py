@@ -265,6 +265,18 @@ def test_a_device_is_not_replaced_by_a_file(call: Callable[[Path], None], tmp_pa
         checkpoint.load(tmp_path / "pipe")  # and not wait for a writer who never comes
 
 
+def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "a", trained(fresh("names"), 3))
+    whole = (tmp_path / "a").read_bytes()
+    rng = random.Random(7)
+    for at in [*range(8), *(rng.randrange(8, len(whole)) for _ in range(150))]:
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << rng.randrange(8)
+        (tmp_path / "a").write_bytes(flipped)
+        with pytest.raises(ValueError, match=r"or it is damaged \(|has checkpoint format"):
+            checkpoint.load(tmp_path / "a")
+
+
 def damage(path: Path, how: str) -> None:
     whole = path.read_bytes()
     if how == "cut off":
@@ -277,7 +289,9 @@ def damage(path: Path, how: str) -> None:
         save_file({"a": np.zeros(3)}, path)
     elif how == "an array is missing":
         run = trained(fresh("chars"), 3)
-        save_file({"params.W_xh": run.params["W_xh"]}, path, {checkpoint.KEY: json.dumps(checkpoint._plain(run))})
+        arrays, plain = {"params.W_xh": run.params["W_xh"]}, checkpoint._plain(run)
+        checksum = {"checksum": checkpoint._checksum(arrays, plain)}
+        save_file(arrays, path, {checkpoint.KEY: json.dumps(plain | checksum)})
 
 
 @pytest.mark.parametrize("how", ["cut off", "text", "empty", "another safetensors file", "an array is missing"])
