@@ -18,7 +18,7 @@ from numpy_impl.shapes import Ids
 from numpy_impl.text import TextFile, read_comments, read_text, split_sentences, split_words
 from numpy_impl.vocabulary import SENTENCE_END, SENTENCE_START, Vocabulary, character_vocabulary, word_vocabulary
 
-__all__ = ["Batch", "Dataset", "chunk_data", "load_dataset", "name_data", "sentence_data"]
+__all__ = ["Batch", "Dataset", "chunk_data", "load_dataset", "make_dataset", "name_data", "sentence_data"]
 
 
 class Batch(NamedTuple):
@@ -60,7 +60,11 @@ def load_dataset(recipe: Recipe, path: str | os.PathLike[str], vocabulary: Vocab
     ValueError
         If the file cannot be read, holds no example, or has a token that is not in the vocabulary.
     """
-    file = read_text(path)
+    return make_dataset(recipe, read_text(path), vocabulary)
+
+
+def make_dataset(recipe: Recipe, file: TextFile, vocabulary: Vocabulary | None = None) -> Dataset:
+    """Turn a file that has been read into the examples of `recipe`; see `load_dataset`."""
     if recipe.name == "names":
         return name_data(file, vocabulary, recipe.examples)
     if recipe.name == "sentences":
