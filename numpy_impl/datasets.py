@@ -85,7 +85,8 @@ def sentence_data(
     file: TextFile, vocabulary: Vocabulary | None = None, examples: int | None = None, vocabulary_size: int = 8000
 ) -> Dataset:
     """Cut a text, or every comment of a CSV, into sentences between markers; those of three tokens or fewer go."""
-    comments = read_comments(file) if file.path.lower().endswith(".csv") else [file.text]
+    is_csv = file.path.lower().endswith(".csv")
+    comments = read_comments(file) if is_csv else [file.text]
     sentences = [
         [SENTENCE_START, *split_words(sentence), SENTENCE_END]
         for comment in comments
@@ -93,7 +94,8 @@ def sentence_data(
     ]
     sentences = [sentence for sentence in sentences if len(sentence) > 3]
     if not sentences:
-        raise ValueError(f"{file.path} has no sentence of two words or more; shorter ones are left out, add one")
+        where = " in its first column" if is_csv else ""
+        raise ValueError(f"{file.path} has no sentence of two words or more{where}; shorter ones are left out, add one")
     vocabulary = vocabulary or word_vocabulary(sentences, vocabulary_size)
     ids = [vocabulary.encode(sentence, file.path) for sentence in sentences[:examples]]
     return Dataset([s[:-1] for s in ids], [s[1:] for s in ids], vocabulary, file.sha256)
