@@ -290,6 +290,7 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--cases 0", "Invalid value for '--cases': 0 is below 1"),
         ("--threads 0", "Invalid value for '--threads': 0 is below 1"),
         ("--seed -1", "Invalid value for '--seed': -1 is below 0"),
+        ("--seed 4294967296", "Invalid value for '--seed': 4294967296 is above 4294967295"),
         ("--recipe names --data no/such.txt", "no/such.txt' does not exist"),
         ("--recipe names --data .", "'.' is a directory"),
         ("--data {file}", "it is the text that a recipe trains on; add --recipe names, sentences or chars"),

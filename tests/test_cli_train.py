@@ -115,7 +115,7 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("train names --data names.txt --checkpoint -", "a checkpoint is a file, not a stream; name one"),
         ("train names --data names.txt --resume nowhere", "nowhere does not exist"),
         ("train names --data names.txt --resume names.txt", "names.txt is not a checkpoint of a training run"),
-        ("train names --data names.txt --seed 99999999999", "seed is 99999999999"),
+        ("train names --data names.txt --seed 99999999999", "99999999999 is above 4294967295"),
         ("train names --data names.txt --steps 0", "0 is below 1"),
         (
             "train chars --data text.txt --set lr=1e308 --set optimizer=sgd --sample-every 0",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnncheck.cli.options import Threads, at_least
+from rnncheck.cli.options import LARGEST_SEED, Threads, at_least
 
 __all__ = ["train"]
 
@@ -27,7 +27,10 @@ def train(
         int | None, typer.Option(callback=at_least(1), metavar="N", help="Steps in all, also when resuming.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(callback=at_least(0), metavar="N", help="Everything random comes from it. Default: 1.")
+        int | None,
+        typer.Option(
+            callback=at_least(0, LARGEST_SEED), metavar="N", help="Everything random comes from it. Default: 1."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
