@@ -13,10 +13,12 @@ from rnncheck.case import Case
 from rnncheck.errors import NotShownError, UserError
 from rnncheck.protocol.lines import ProtocolError, case_line, parse_object, read_answer
 from rnncheck.protocol.numbers import encode_array
+from rnncheck.select import selector
+from rnncheck.shipped import shipped
 from rnncheck.trace import Trace
-from rnncheck.vectors import Vector
+from rnncheck.vectors import Vector, read_vectors
 
-__all__ = ["ANSWERS", "CASES", "ResultsImplementation", "export"]
+__all__ = ["ANSWERS", "CASES", "ResultsImplementation", "export", "export_shipped"]
 
 CASES, ANSWERS = "cases.jsonl", "answers.jsonl"
 
@@ -28,6 +30,24 @@ def export(vectors: Sequence[Vector], folder: Path) -> None:
     (folder / schema.name).write_bytes(schema.read_bytes())
     _write(folder / CASES, (case_line(v.case, v.case.name) for v in vectors))
     _write(folder / ANSWERS, map(_answer, vectors))
+
+
+def export_shipped(folder: Path, expression: str | None = None) -> int:
+    """Export the shipped vectors, or those whose names a `-k` expression chooses; return how many.
+
+    Raises
+    ------
+    UserError
+        If the expression chooses none, or is no expression.
+    """
+    vectors = read_vectors(shipped("vectors/v1"))
+    chosen = selector(expression) if expression else lambda name: True
+    kept = [vector for vector in vectors if chosen(vector.case.name)]
+    if not kept:
+        first = vectors[0].case.name
+        raise UserError(f"-k {expression!r} matches none of {len(vectors)} stored cases; the first is {first}")
+    export(kept, folder)
+    return len(kept)
 
 
 def _answer(vector: Vector) -> str:
@@ -52,15 +72,15 @@ class ResultsImplementation:
         If there is no such file, or two lines answer the same case.
     """
 
+    apart = True
+
     def __init__(self, folder: Path):
         self.name = f"results in {folder}"
         self.protections = ("the results are files: nothing of the implementation under test is run",)
         self._lines: dict[Any, tuple[str, bytes]] = {}
         files = [path for path in sorted(folder.glob("*.jsonl")) if path.name not in (CASES, ANSWERS)]
         if not files:
-            raise UserError(
-                f"{folder} holds no results; write one line for each line of {CASES} to results.jsonl there"
-            )
+            raise UserError(f"{folder} holds no results; write one line for each of {CASES} to results.jsonl there")
         for path in files:
             self._read(path)
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rnncheck.case import KINDS, Case, RNNCase, SampleCase
-from rnncheck.errors import NotShownError
+from rnncheck.errors import NotShownError, TargetError
 from rnncheck.protocol.numbers import NotNumbersError, decode_array, encode_array
 from rnncheck.trace import ORDER, Trace, expected_arrays
 
@@ -23,8 +23,10 @@ __all__ = [
     "answer_line",
     "case_line",
     "longest_answer",
+    "open_answer",
     "parse_object",
     "read_answer",
+    "read_array",
     "read_case",
     "read_trace",
 ]
@@ -32,15 +34,16 @@ __all__ = [
 WHOLE = ("y", "first", "tokens")
 """Arrays of whole numbers, whatever the dtype of the case; `x` is one when it has no axis for a vector."""
 ARRAYS = ("x", "y", "h0", "dloss", "first", "uniforms")
+NO_SETTINGS = ("id", "kind", "dtype", "wanted", "sizes")
 Id = int | str
 
 
-class ProtocolError(Exception):
+class ProtocolError(TargetError):
     """A program wrote what the protocol does not allow: the line is quoted."""
 
 
-def case_line(case: Case, id: Id) -> str:
-    """Write a case as one line, without its name and seed."""
+def case_line(case: Case, id: Id, **more: Any) -> str:
+    """Write a case as one line, without its name and seed; `more` fields are for a reader that knows them."""
     settings = {name: value for name, value in case.settings().items() if name not in ("name", "seed")}
     line: dict[str, Any] = {"id": id, "kind": case.kind, "dtype": str(case.dtype), "wanted": expected_arrays(case)}
     if isinstance(case, RNNCase):
@@ -51,22 +54,21 @@ def case_line(case: Case, id: Id) -> str:
             line.setdefault(group, {})[member] = encode_array(array)
         else:
             line[name] = encode_array(array)
-    return json.dumps(line | settings)
+    return json.dumps(line | settings | more)
 
 
-def read_case(line: str | bytes) -> tuple[Id, Case]:
-    """Read a case back; its name is its id, its seed unknown."""
-    fields = parse_object(line)
-    id, kind, dtype = fields.pop("id"), fields.pop("kind"), np.dtype(fields.pop("dtype"))
-    arrays, settings = {}, {"name": str(id), "seed": 0}
+def read_case(fields: Mapping[str, Any]) -> Case:
+    """Read back the case that a line holds; its name is its id, its seed unknown."""
+    dtype = np.dtype(fields["dtype"])
+    arrays, settings = {}, {"name": str(fields["id"]), "seed": 0}
     for name, value in fields.items():
         if isinstance(value, dict) and name != "sizes":
             arrays.update({f"{name}.{member}": decode_array(v, dtype) for member, v in value.items()})
         elif name in ARRAYS:
-            arrays[name] = decode_array(value, np.dtype(np.int64) if _whole(name, value) else dtype)
-        elif name not in ("sizes", "wanted"):
+            arrays[name] = read_array(name, value, dtype)
+        elif name not in NO_SETTINGS:
             settings[name] = value
-    return id, KINDS[kind].from_parts(arrays, settings)
+    return KINDS[fields["kind"]].from_parts(arrays, settings)
 
 
 def longest_answer(case: Case) -> int:
@@ -91,14 +93,21 @@ def answer_line(id: Id, trace: Trace) -> str:
 
 
 def read_answer(line: str | bytes, case: Case, id: Id) -> Trace:
-    """Read the answer to the case that was sent under `id`.
+    """Read the answer to the case that was sent under `id`. Errors as in `open_answer` and `read_trace`."""
+    return read_trace(open_answer(line, id), case, line)
+
+
+def open_answer(line: str | bytes, id: Id) -> dict[str, Any]:
+    """Return the fields of the answer to what was sent under `id`.
 
     Raises
     ------
     NotShownError
         If the answer says that such cases are not offered.
+    TargetError
+        If it says what went wrong.
     ProtocolError
-        If the line is no JSON object, answers something else, or holds what is no array of numbers.
+        If the line is no JSON object, or answers something else.
     """
     fields = parse_object(line)
     if fields.get("id") != id:
@@ -106,12 +115,18 @@ def read_answer(line: str | bytes, case: Case, id: Id) -> Trace:
     if "not_shown" in fields:
         raise NotShownError(str(fields["not_shown"]))
     if "error" in fields:
-        raise ProtocolError(f"the program reports: {fields['error']}")
-    return read_trace(fields, case, line)
+        raise TargetError(str(fields["error"]))
+    return fields
 
 
 def read_trace(fields: Mapping[str, Any], case: Case, line: str | bytes) -> Trace:
-    """Return the arrays under `trace`, floating ones in the dtype of the case."""
+    """Return the arrays under `trace`, floating ones in the dtype of the case; `line` is for quoting.
+
+    Raises
+    ------
+    ProtocolError
+        If there is no trace, it has an array that no Trace of this case has, or holds what is no array of numbers.
+    """
     trace = fields.get("trace")
     if not isinstance(trace, dict):
         _refuse('has no "trace"; write {"id": ..., "trace": {"h": ...}} or {"id": ..., "not_shown": "why"}', line)
@@ -122,7 +137,7 @@ def read_trace(fields: Mapping[str, Any], case: Case, line: str | bytes) -> Trac
     found = {}
     for name in (name for name in known if name in trace):
         try:
-            found[name] = decode_array(trace[name], np.dtype(np.int64) if name in WHOLE else case.dtype)
+            found[name] = read_array(name, trace[name], case.dtype)
         except NotNumbersError as why:
             _refuse(f"{name} {why}", line)
     return found
@@ -143,8 +158,10 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON: write the string")
 
 
-def _whole(name: str, value: list[Any]) -> bool:
-    return name in WHOLE or (name == "x" and not isinstance(value[0][0], list))
+def read_array(name: str, value: Any, dtype: np.dtype) -> np.ndarray:
+    """Read the array `name` of a case or Trace whose floating arrays are of `dtype`."""
+    ids = name == "x" and not isinstance(value[0][0], list)
+    return decode_array(value, np.dtype(np.int64) if ids or name in WHOLE else dtype)
 
 
 def _refuse(what: str, line: str | bytes) -> NoReturn:

@@ -26,6 +26,8 @@ class ExecImplementation:
         If the command is empty, has an open quote, or names no program that can be run.
     """
 
+    apart = True  # no array of ours is ever in its hands
+
     def __init__(self, command: str, limits: Limits | None = None, *, namespaces: bool = True):
         self.name = f"exec:{command}"
         words = _split(command)

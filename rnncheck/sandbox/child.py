@@ -12,19 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from rnncheck.errors import TargetError
 from rnncheck.sandbox.launch import command_line, environment
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.lines import Lines, Tail, send
 from rnncheck.sandbox.watch import Watch, end_tree
 
-__all__ = ["Child", "TargetError", "TimeOutError"]
+__all__ = ["Child", "TimeOutError"]
 
 GRACE_S = 2.0
 """How long a process that has said its last may take to end, and the kernel to end what was killed."""
-
-
-class TargetError(Exception):
-    """A target ended, went beyond a limit or kept silent: the case at hand has failed."""
 
 
 class TimeOutError(TargetError):
@@ -35,7 +32,14 @@ class Child:
     """A running target. Its standard output carries the lines; the end of its standard error is kept for the report."""
 
     def __init__(
-        self, command: Sequence[str], limits: Limits, *, cwd: Path, needs: Sequence[Path] = (), namespaces: bool = True
+        self,
+        command: Sequence[str],
+        limits: Limits,
+        *,
+        cwd: Path,
+        needs: Sequence[Path] = (),
+        hidden: Sequence[Path] = (),
+        namespaces: bool = True,
     ):
         self.limits = limits
         self.folder = Path(tempfile.mkdtemp(prefix="rnncheck-"))
@@ -43,7 +47,7 @@ class Child:
         home.mkdir()
         try:
             self._process = subprocess.Popen(
-                command_line(command, cwd, home, tuple(needs), limits, namespaces),
+                command_line(command, limits, cwd=cwd, home=home, needs=needs, hidden=hidden, namespaces=namespaces),
                 cwd=self.folder,
                 env=environment(home),
                 stdin=subprocess.PIPE,
@@ -90,7 +94,7 @@ class Child:
             self.close()
             if self._watch.reason:
                 raise TargetError(f"it was ended: {self._watch.reason}") from None
-            raise TimeOutError("it was ended: its time was over") from None
+            raise TimeOutError(f"within {seconds:.3g} s") from None
         if line is None:
             why = self._end()
             self.close()

@@ -15,7 +15,7 @@ from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.stage import PUBLIC
 from rnncheck.shipped import data_folder
 
-__all__ = ["STAGED", "command_line", "environment", "hidden_paths", "why_no_namespaces"]
+__all__ = ["STAGED", "answers", "command_line", "environment", "hidden_paths", "why_no_namespaces"]
 
 STAGED = os.name == "posix"
 STAGE = Path(__file__).with_name("stage.py")
@@ -35,11 +35,19 @@ def why_no_namespaces() -> str:
 
 
 def command_line(
-    command: Sequence[str], cwd: Path, home: Path, needs: Sequence[Path], limits: Limits, namespaces: bool
+    command: Sequence[str],
+    limits: Limits,
+    *,
+    cwd: Path,
+    home: Path,
+    needs: Sequence[Path],
+    hidden: Sequence[Path],
+    namespaces: bool,
 ) -> list[str]:
     """Return what to start so that `command` runs behind the stage, in `cwd`.
 
-    It may write to `home` alone, and sees of the folders that all programs share only what it `needs`.
+    It may write to `home` alone, sees of the folders that all programs share only what it `needs`, and of those that
+    are `hidden` nothing.
     """
     if not STAGED:
         return list(command)
@@ -49,7 +57,7 @@ def command_line(
         "cwd": str(cwd),
         "home": str(home),
         "keep": sorted({str(path) for path in [*_named(command, cwd), home.parent, *needs]} - set(PUBLIC)),
-        "hidden": [str(path) for path in hidden_paths()],
+        "hidden": [str(path) for path in hidden],
         "memory": limits.memory,
         "file": limits.file,
     }
@@ -68,16 +76,21 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def hidden_paths() -> list[Path]:
-    """Return the folders of the judge, the right implementations and the stored answers, history included."""
-    package = Path(rnncheck.__file__).parent
+    """Return the folders of the judge, the right implementations and the stored answers."""
     beside = Path(numpy_impl.__file__).parent.parent
-    found = [package, *(beside / name for name in ("numpy_impl", "reference", ".git")), data_folder()]
+    found = [Path(rnncheck.__file__).parent, *(beside / name for name in ("numpy_impl", "reference")), *answers()]
+    return [path.resolve() for path in found if path.exists()]
+
+
+def answers() -> list[Path]:
+    """Return where stored answers lie, the history of a checkout included."""
+    found = [data_folder(), Path(numpy_impl.__file__).parent.parent / ".git"]
     return [path.resolve() for path in found if path.exists()]
 
 
 def _named(command: Sequence[str], cwd: Path) -> list[Path]:
     """Return every file that the command line names, with its folder, and those of the interpreter of the stage."""
     words = [shutil.which(command[0]) or command[0], *command[1:]]
-    files = [path for path in (cwd / word for word in words) if path.exists()]
+    files = [path for path in (cwd / word for word in words) if os.path.exists(path)]  # no word is too long for that
     python = [Path(path) for path in (sys.prefix, sys.base_prefix, sys.executable)]
     return [path.resolve() for path in [cwd, *python, *files, *(f.parent for f in files)]]

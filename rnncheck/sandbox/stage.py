@@ -14,6 +14,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 try:
@@ -109,13 +110,13 @@ def prepare(config: Config) -> list[str]:
     """Take every step that the machine allows, and return the names of those taken."""
     taken = ["namespaces"] if config["namespaces"] else []
     for step in STEPS if config["namespaces"] else ():
-        if attempt(lambda step=step: step(config)):
+        if attempt(partial(step, config)):
             taken.append(step.__name__)
     if LINUX:
-        attempt(lambda: prctl(PR_SET_DUMPABLE, 0))
-        attempt(lambda: prctl(PR_SET_CHILD_SUBREAPER, 1))
-        attempt(lambda: prctl(PR_SET_PDEATHSIG, signal.SIGKILL))
-    return taken + [name for name in ("memory", "file") if attempt(lambda name=name: limit(name, config[name]))]
+        attempt(partial(prctl, PR_SET_DUMPABLE, 0))
+        attempt(partial(prctl, PR_SET_CHILD_SUBREAPER, 1))
+        attempt(partial(prctl, PR_SET_PDEATHSIG, signal.SIGKILL))
+    return taken + [name for name in ("memory", "file") if attempt(partial(limit, name, config[name]))]
 
 
 def attempt(step: Callable[[], None]) -> bool:
@@ -147,7 +148,7 @@ def become(config: Config) -> None:
     if LINUX:
         if config["namespaces"]:
             for capability in range(64):
-                attempt(lambda c=capability: prctl(PR_CAPBSET_DROP, c))
+                attempt(partial(prctl, PR_CAPBSET_DROP, capability))
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.chdir(config["cwd"])
