@@ -311,6 +311,11 @@ def test_a_wrong_option_is_one_sentence(
     assert engine.options == {}, "the engine ran all the same"
 
 
+def test_a_missing_argument_is_one_line(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 2
+    assert "Choose from: names, sentences, chars" in complaint(capsys)
+
+
 @pytest.mark.parametrize(("words", "sentence"), [("vrify", "verify"), ("vectors chekc", "check")])
 def test_a_misspelt_command_is_told_the_right_one(
     engine: Engine, capsys: pytest.CaptureFixture[str], words: str, sentence: str
@@ -585,7 +590,7 @@ def test_what_a_command_left_in_the_buffer_must_arrive_too(tmp_path: Path) -> No
     with open("/dev/full", "wb") as full:
         process = start([], tmp_path, stdout=full, code=code)
         _, err = process.communicate()
-    assert (process.returncode, err) == (2, b"rnncheck: No space left on device\n")
+    assert (process.returncode, err) == (2, b"rnncheck: standard output: No space left on device\n")
 
 
 @FULL

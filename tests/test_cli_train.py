@@ -146,6 +146,19 @@ def test_a_mistake_is_answered_by_one_sentence(run, line: str, sentence: str) ->
     assert Path("kept").read_bytes() == before
 
 
+@pytest.mark.parametrize("framework", ["torch", "both"])
+def test_without_torch_the_other_frameworks_are_refused_at_once(
+    run, framework: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnncheck.options.find_spec", lambda name: None)
+    code, out, err = run(f"train names --data names.txt --framework {framework}")
+    assert (code, out) == (2, "")
+    assert (
+        err
+        == f'rnncheck: torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"\n'
+    )
+
+
 def test_a_full_disk_ends_the_run_and_keeps_the_last_good_file(run, monkeypatch: pytest.MonkeyPatch) -> None:
     run("train names --data names.txt --steps 2 --checkpoint kept")
     before = Path("kept").read_bytes()

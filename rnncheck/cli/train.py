@@ -73,12 +73,16 @@ def train(
             "there is no checkpoint to write; add --checkpoint FILE", param_hint="--checkpoint-every"
         )
     from numpy_impl.checkpoint import check_place, save
+    from rnncheck.errors import UserError
+    from rnncheck.options import torch_available
     from rnncheck.report.files import STDOUT, check_target
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
     from rnncheck.stopping import Stop
     from rnncheck.training import Request, Tally, follow, prepare
 
+    if framework != "numpy" and not torch_available():
+        raise UserError(f'torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"')
     target = checkpoint or resume
     if target == STDOUT:
         raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")
