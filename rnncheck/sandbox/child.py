@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -76,9 +75,8 @@ class Child:
     def ask(self, line: str, seconds: float, most: int) -> bytes:
         """Send a line, return the next one, of at most so many bytes. Errors as in `read`."""
         self._lines.most = min(most, self.limits.answer)
-        until = time.monotonic() + seconds
         self._sender = send(self._stdin, line.encode() + b"\n")
-        return self.read(until - time.monotonic())
+        return self.read(seconds)
 
     def read(self, seconds: float) -> bytes:
         """Return the next line.
@@ -94,7 +92,7 @@ class Child:
             self.close()
             if self._watch.reason:
                 raise TargetError(f"it was ended: {self._watch.reason}") from None
-            raise TimeOutError(f"within {seconds:.3g} s") from None
+            raise TimeOutError(f"within {seconds:g} s") from None
         if line is None:
             why = self._end()
             self.close()
