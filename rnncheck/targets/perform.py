@@ -57,10 +57,11 @@ class Adapted:
         """Make the calls and return all names, for whoever wants to find out what is where."""
         return self._call(case, clipping=False)[0]
 
-    def clips(self, case: RNNCase) -> tuple[bool, set[tuple[float, float]]]:
+    def clips(self, case: Case) -> tuple[bool, list[tuple[float, float]]]:
         """Tell whether the file clips gradients in these calls, and between which values."""
-        names, module = self._call(case, clipping=True)
-        return module.clipping.used, set(module.clipping.bounds)
+        assert isinstance(case, RNNCase)
+        _, module = self._call(case, clipping=True)
+        return module.clipping.used, sorted(set(module.clipping.bounds))
 
     def _run(self, case: RNNCase, clipping: bool) -> Trace:
         names, _ = self._call(case, clipping)
