@@ -9,13 +9,13 @@ from rnncheck.targets.adapter import NO_CLIPPING
 from rnncheck.targets.roles import size_role
 from rnncheck.targets.survey import Class, Function, Survey
 
-__all__ = ["Candidate", "candidates"]
+__all__ = ["OTHER_CELLS", "Candidate", "candidates"]
 
 FORWARD = ((r"forward|fprop|feed", 0), (r"^(__call__|call|run|predict|process|compute)", 2), (r"", 3))
 BACKWARD = ((r"back|bptt|bprop", 0), (r"grad", 1), (r"loss|cost", 2), (r"", 3))
 ALONE = ((r"loss.*(fun|grad)|grad", 0), (r"bptt|back", 1), (r"loss|cost|forward", 2), (r"step|update|learn|optimi", 3), (r"train|fit", 4), (r"", 4))
 NEVER = re.compile(r"sampl|predict|generat|evaluat|accura|check|numer|plot|load|save|read|test|perplex|__init__|_init|init_|initial|softmax", re.I)
-OTHER_CELLS = re.compile(r"lstm|gru(?![a-z])", re.I)
+OTHER_CELLS = re.compile(r"lstm|gru(?![a-z])|gated", re.I)
 VALUES = {"H": "H", "V": "V", "I": "I", "O": "V", "T": "T", "B": "B", "k": "k", "lr": "lr", "clip": repr(NO_CLIPPING)}
 VALUES |= {"x": "x", "y": "y", "h0": "h0", "layers": "[I, H, V]", "params": "params"}
 MOST = 10
@@ -43,8 +43,9 @@ class Candidate:
 
 def candidates(survey: Survey, name: str | None) -> list[Candidate]:
     """Return all candidates, the likeliest first; only those of class or function `name` if it is given."""
-    found = [c for cls in survey.classes if name in (None, cls.name) for c in _of_class(cls)]
-    functions = {n: f for n, f in survey.functions.items() if not NEVER.search(n)}
+    plain = [cls for cls in survey.classes if not OTHER_CELLS.search(cls.name)]
+    found = [c for cls in plain if name in (None, cls.name) for c in _of_class(cls)]
+    functions = {n: f for n, f in survey.functions.items() if not NEVER.search(n) and not OTHER_CELLS.search(n)}
     found += [c for c in _of_functions(functions, survey) if name is None or name in {f.name for f in c.functions}]
     return sorted(found, key=lambda c: c.rank)
 
@@ -52,7 +53,7 @@ def candidates(survey: Survey, name: str | None) -> list[Candidate]:
 def _of_class(cls: Class) -> Iterator[Candidate]:
     methods = {n: f for n, f in cls.methods.items() if not NEVER.search(n)}
     makes = tuple(_makes(cls))
-    penalty = 10.0 * bool(OTHER_CELLS.search(cls.name)) + 1.0 * bool(re.search(r"cell|layer|unit", cls.name, re.I))
+    penalty = 1.0 * bool(re.search(r"cell|layer|unit", cls.name, re.I))
     found = []
     for functions, rank in _pairs(methods):
         for upstream in _upstreams(functions):
@@ -75,7 +76,7 @@ def _of_functions(functions: Mapping[str, Function], survey: Survey) -> Iterator
                 continue
             weights = tuple(dict.fromkeys(a for f in pair for a, r in f.roles.items() if r and (r[:2] in ("W_", "b_"))))
             keyed = any("params" in f.takes for f in pair)
-            penalty = 10.0 * any(OTHER_CELLS.search(f.name) for f in pair) + 3.0 * any(re.search(r"cell|step", f.name) for f in pair)
+            penalty = 3.0 * any(re.search(r"cell|step", f.name) for f in pair)
             penalty += 2.0 * (len(pair) == 2 and len({_stem(f.name) for f in pair}) == 2)
             returns = {f"{'out' if i == 0 and len(pair) > 1 else 'grads'}": f.returns for i, f in enumerate(pair)}
             label = "function " + " and ".join(f.name for f in pair)
@@ -122,15 +123,23 @@ def _calls(functions: tuple[Function, ...], owner: str, upstream: str) -> tuple[
     for i, f in enumerate(functions):
         result = "out" if i == 0 and len(functions) > 1 else "grads"
         earlier = functions[0].returns if i else ()
+        values = {name: _value(name, f, earlier, upstream, bool(i)) for name in f.arguments}
+        unused = [v for v in _results(earlier) if v not in values.values()]
         arguments = []
-        for name in f.arguments:
-            value = _value(name, f, earlier, upstream, bool(i))
-            if value is None and name in f.required:
-                return None
+        for name, value in values.items():
+            if value is None and name in f.required:  # what is left over goes to what is not understood, in order
+                value = unused.pop(0) if unused else None
+                if value is None:
+                    return None
             if value is not None:
                 arguments.append(value if name in f.required and len(arguments) == f.arguments.index(name) else f"{name}={value}")
         statements.append(f"{result} = {owner}.{f.name}({', '.join(arguments)})")
     return tuple(statements)
+
+
+def _results(names: tuple[str, ...]) -> list[str]:
+    """Return the expressions of what the first call returns."""
+    return ["out"] if len(names) == 1 else [f"out[{i}]" for i in range(len(names))]
 
 
 def _value(name: str, f: Function, earlier: tuple[str, ...], upstream: str, second: bool) -> str | None:
@@ -161,6 +170,9 @@ def _makes(cls: Class) -> Iterator[str]:
     if init is None:
         yield f"rnn = file.{cls.name}()"
         return
+    if any((init.roles[name] or "")[:2] in ("W_", "b_") for name in init.required):
+        yield from _makes_of_weights(cls.name, init)
+        return
     known: dict[str, str] = {}
     for name in init.arguments:
         role = size_role(name) or init.roles[name]
@@ -173,3 +185,13 @@ def _makes(cls: Class) -> Iterator[str]:
         values = known | dict(zip(unknown, order, strict=True))
         arguments = [values[n] if n in init.required else f"{n}={values[n]}" for n in init.arguments if n in values]
         yield f"rnn = file.{cls.name}({', '.join(arguments)})"
+
+
+def _makes_of_weights(name: str, init: Function) -> Iterator[str]:
+    """Yield the two ways to make an object of its weights: kept for rows, and kept for columns."""
+    rows = {"W_xh": "(I, H)", "W_hh": "(H, H)", "W_hy": "(H, V)", "b_h": "H", "b_y": "V"}
+    columns = {"W_xh": "(H, I)", "W_hh": "(H, H)", "W_hy": "(V, H)", "b_h": "(H, 1)", "b_y": "(V, 1)"}
+    for shapes in (rows, columns):
+        values = [shapes.get(init.roles[n] or "") for n in init.required]
+        if all(values):
+            yield f"rnn = file.{name}({', '.join(f'np.zeros({v})' for v in values)})"

@@ -34,17 +34,17 @@ def seen_after(names: Mapping[str, Any], returns: Mapping[str, tuple[str, ...]],
     known: set[int] = set()
     for result in ("grads", "out"):
         if result in names:
-            found += _look(names[result], result, result, returns.get(result, ()), 0, known)
+            found += _look(names[result], result, result, returns.get(result, ()), 0, known, names["T"])
     if "rnn" in names:
-        found += _look(names["rnn"], "rnn", "rnn", (), 0, known)
+        found += _look(names["rnn"], "rnn", "rnn", (), 0, known, names["T"])
     for name in sorted(globals_ & set(vars(names["file"]))):
         value = vars(names["file"])[name]
         if isinstance(value, np.ndarray | dict | list):
-            found += _look(value, f"file.{name}", name, (), 1, known)
+            found += _look(value, f"file.{name}", name, (), 1, known, names["T"])
     return found
 
 
-def _look(value: Any, expression: str, name: str, inner: tuple[str, ...], depth: int, known: set[int]) -> Iterator[Seen]:
+def _look(value: Any, expression: str, name: str, inner: tuple[str, ...], depth: int, known: set[int], T: int) -> Iterator[Seen]:
     if isinstance(value, np.ndarray | np.generic | float | int):
         array = np.asarray(value)
         if array.dtype.kind in "fiu":
@@ -54,27 +54,28 @@ def _look(value: Any, expression: str, name: str, inner: tuple[str, ...], depth:
         return
     known.add(id(value))
     if isinstance(value, Mapping):
-        yield from _timeline(value, expression, name)
+        yield from _timeline(value, expression, name, T)
         for key, item in list(value.items())[:LONGEST]:
             if isinstance(key, str):
-                yield from _look(item, f"{expression}[{key!r}]", key, (), depth + 1, known)
+                yield from _look(item, f"{expression}[{key!r}]", key, (), depth + 1, known, T)
     elif isinstance(value, list | tuple):
         yield from _stacked(value, expression, inner[0] if len(inner) == 1 and inner[0] else name)
         for i, item in enumerate(value[:12]):
             label = inner[i] if len(inner) == len(value) and inner[i] else name
-            yield from _look(item, f"{expression}[{i}]", label, (), depth + 1, known)
+            yield from _look(item, f"{expression}[{i}]", label, (), depth + 1, known, T)
     elif type(value).__module__.startswith("target_"):
         for attribute, item in list(getattr(value, "__dict__", {}).items()):
-            yield from _look(item, f"{expression}.{attribute}", last_word(attribute), (), depth + 1, known)
+            yield from _look(item, f"{expression}.{attribute}", last_word(attribute), (), depth + 1, known, T)
 
 
-def _timeline(value: Mapping[Any, Any], expression: str, name: str) -> Iterator[Seen]:
+def _timeline(value: Mapping[Any, Any], expression: str, name: str, T: int) -> Iterator[Seen]:
     """A dictionary by time step is an array over time; steps before 0 are left out."""
     steps = sorted(k for k in value if isinstance(k, int | np.integer) and k >= 0)
-    if steps and steps == list(range(len(steps))):
+    length = {T: "T", T + 1: "T + 1"}.get(len(steps))
+    if length and steps == list(range(len(steps))):
         array = _array([value[t] for t in steps])
         if array is not None:
-            yield Seen(f"[{expression}[t] for t in range({len(steps)})]", name, array)
+            yield Seen(f"[{expression}[t] for t in range({length})]", name, array)
 
 
 def _stacked(value: list[Any] | tuple[Any, ...], expression: str, name: str) -> Iterator[Seen]:

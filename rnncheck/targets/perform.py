@@ -24,7 +24,7 @@ from rnncheck.targets.load import Loaded, load
 from rnncheck.targets.read import read_grads, read_trace
 from rnncheck.targets.shelf import fill, put, take_back
 from rnncheck.targets.source import Source, read_source
-from rnncheck.targets.upstream import upstream
+from rnncheck.targets.upstream import softmax, upstream
 from rnncheck.trace import TIMED, Trace
 
 __all__ = ["Adapted", "Names", "quiet"]
@@ -42,6 +42,7 @@ class Adapted:
         self.adapter = adapter
         self.source = source or read_source((folder or Path()) / adapter.source)
         self.name = self.source.path.name
+        self.reached = 0
         self._modules: dict[tuple[int, ...], Loaded] = {}
         self._made: tuple[tuple[int, ...], Names] | None = None
 
@@ -78,7 +79,7 @@ class Adapted:
         names |= {"_trace": {}, "_read": set(), "_before": before}
         module.clipping.on, module.clipping.used, module.clipping.bounds = clipping, False, []
         with quiet(), _explained(module):
-            for call in self.adapter.calls:
+            for self.reached, call in enumerate(self.adapter.calls):
                 if re.search(r"\b(dlogits|dh)\b", call):
                     names |= upstream(self.adapter, names)
                 exec(_compiled(call), names)
@@ -180,6 +181,8 @@ def _complete(trace: dict[str, np.ndarray], case: RNNCase, adapter: Adapter) -> 
     """Turn probabilities into dlogits, spread the last step over time, and keep the arrays of a Trace only."""
     T, B, V = (case.sizes[n] for n in "TBV")
     p = trace.pop("p", None)
+    if "logits" in trace and "T" not in adapter.axes.get("logits", "T").split():
+        p = softmax(trace.pop("logits"))  # those of the last step alone are no array of a Trace
     if p is not None and "dlogits" not in trace and p.shape in ((T, B, V), (1, B, V)):
         dlogits = np.zeros((T, B, V), p.dtype)
         steps = slice(None) if adapter.task == "every step" else slice(T - 1, T)

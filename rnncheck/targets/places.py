@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncheck.targets.roles import gradient_of, parameter_role, remembered, state_like
+from rnncheck.targets.roles import is_gradient, parameter_role, remembered, state_like
 
 __all__ = ["Place", "arrays_in", "parameter_options", "virtual"]
 
@@ -99,7 +99,7 @@ def _readings(place: Place, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
         return [(named, "")] if named in BIASES else [(named, ""), (named, ".T")]
     if remembered(place.expression):
         return []
-    if gradient_of(place.expression) is not None and named is None:
+    if is_gradient(place.expression) and named is None:
         return []
     fitting = _by_shape(place, sizes)
     if any(key == named for key, _ in fitting):

@@ -195,6 +195,6 @@ def _named_like(key: str, place: str, s: Seen) -> int | None:
     role = parameter_role(stem) if stem else None
     if role == key or (among_gradients and parameter_role(s.name) == key):
         return 1
-    if role is None and s.returned and not state_like(s.name) and s.expression.startswith("grads"):
+    if role is None and not state_like(s.name) and (among_gradients or s.expression.startswith("grads")):
         return 3
     return None

@@ -9,6 +9,7 @@ __all__ = [
     "bare",
     "gated",
     "gradient_of",
+    "is_gradient",
     "last_word",
     "parameter_role",
     "remembered",
@@ -63,6 +64,11 @@ def gradient_of(name: str) -> str | None:
     """Return what a gradient's name says it is the gradient of: `dLdW_xh` of `W_xh`; None if it is no gradient's."""
     word = last_word(name)
     return (GRADIENT.sub("", word).strip("_") or None) if GRADIENT.search(word) else None
+
+
+def is_gradient(place: str) -> bool:
+    """Tell whether a place is where gradients are kept: `rnn.grads[0]`, `rnn.dWxh`."""
+    return gradient_of(place) is not None or bool(re.search(r"grads?\b|gradients?\b|delta", place))
 
 
 def remembered(name: str) -> bool:

@@ -15,9 +15,9 @@ from itertools import product
 
 import numpy as np
 
-from rnncheck.errors import UserError
+from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.targets.adapter import DIFFERENCE, NO_CLIPPING, Adapter
-from rnncheck.targets.candidates import Candidate, candidates
+from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
 from rnncheck.targets.conventions import FAMILIES, Family, layouts
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.places import Place, arrays_in, parameter_options, virtual
@@ -27,12 +27,11 @@ from rnncheck.targets.source import Source
 from rnncheck.targets.survey import Survey, survey
 from rnncheck.targets.trial import PROBE, Trial, probe, try_out
 
-__all__ = ["NotJudgedError", "find"]
+__all__ = ["find"]
 
 MOST_CANDIDATES = 24
 MOST_TRIALS = 4000
 SECONDS = 2.0
-OTHER_CELLS = re.compile(r"lstm|\bgru\b|GRU", re.IGNORECASE)
 
 
 def find(source: Source, name: str | None = None) -> Trial:
@@ -58,6 +57,9 @@ class _Search:
         self.left = MOST_TRIALS
         self.complaint = ""
         self.strangers: list[str] = []
+        self._dead: set[object] = set()
+        self._memory: tuple[str, ...] = ()
+        self._virtual = False
 
     def best(self) -> Trial:
         """Try every candidate until one is right in everything; else take the one that is right in most."""
@@ -75,47 +77,58 @@ class _Search:
 
     def _trials(self, candidate: Candidate) -> Iterator[Trial]:
         """Yield the trials of one candidate; a nonlinearity that fits ends the search for another."""
-        ways = list(self._ways(candidate))
+        globals_ = self.survey.globals_read(*candidate.functions) if candidate.owner == "file" else set()
+        ways = [
+            (replace(adapter, axes=axes, task=task), family)
+            for adapter, family in self._ways(candidate)
+            for axes, task in layouts(family, candidate.uses)
+        ]
         for nonlinearity in _nonlinearities(self.source.text):
-            fitted = False
+            fitted, alive = False, []
             for adapter, family in ways:
-                for trial in self._try(replace(adapter, nonlinearity=nonlinearity), candidate, family):
-                    yield trial
-                    fitted = fitted or bool({"h", "logits", "p", "loss"} & set(trial.right)) or trial.perfect
-                    if trial.perfect and (family.batched or not candidate.uses):
-                        return
+                version = replace(adapter, nonlinearity=nonlinearity)
+                trials = list(self._try(version, candidate, 2 if family.batched else 1, globals_))
+                alive += [(adapter, family)] if trials else []
+                yield from trials
+                fitted = fitted or any({"h", "logits", "p", "loss"} & set(t.right) or t.perfect for t in trials)
             if fitted:
                 return
+            ways = alive  # what raises does so with any nonlinearity
 
-    def _try(self, adapter: Adapter, candidate: Candidate, family: Family) -> Iterator[Trial]:
-        apart = self._apart(adapter)
-        globals_ = self.survey.globals_read(*candidate.functions) if candidate.owner == "file" else set()
-        for axes, task in layouts(family, candidate.uses):
-            kept = axes if candidate.weights or self._virtual else {k: v for k, v in axes.items() if k != "b"}
-            version = replace(adapter, axes=kept, task=task)
-            trial = self._attempt(version, candidate, family, apart, globals_)
-            if trial is not None:
-                yield trial
-            if (trial is None or trial.missing) and adapter.mentions("lr"):
-                for memory in {self._memory, ()}:
-                    learned = replace(version, grads=DIFFERENCE, memory=memory)
-                    trial = self._attempt(learned, candidate, family, apart, globals_)
-                    if trial is not None:
-                        yield trial
+    def _try(self, adapter: Adapter, candidate: Candidate, B: int, globals_: set[str]) -> Iterator[Trial]:
+        """Try one way, and variants of it: gradients that are only applied, targets that are real values."""
+        real = "b" if candidate.weights or self._virtual else None
+        adapter = replace(adapter, axes={k: v for k, v in adapter.axes.items() if k != "b" or real})
+        versions = [adapter]
+        if adapter.mentions("lr"):
+            versions += [replace(adapter, grads=DIFFERENCE, memory=m) for m in {self._memory, ()}]
+        for version in versions:
+            trial = self._attempt(version, candidate, B, globals_)
+            if trial is None:
+                return
+            yield trial
+            gradients = [n for n in trial.right if n.startswith(("dW", "db"))]
+            if not gradients and "N" in adapter.axes.get("y", "").split() and "y" in candidate.uses:
+                valued = self._attempt(replace(version, targets="values"), candidate, B, globals_)
+                yield from [] if valued is None else [valued]
+            if not trial.missing:
+                return
 
-    def _attempt(
-        self, adapter: Adapter, candidate: Candidate, family: Family, apart: bool, globals_: set[str]
-    ) -> Trial | None:
+    def _attempt(self, adapter: Adapter, candidate: Candidate, B: int, globals_: set[str]) -> Trial | None:
         """Try once; what their code raises says that this is not the way."""
-        if self.left <= 0:
+        first = adapter.calls[0]
+        shared = (adapter.make, first, str(adapter.params), *(adapter.axes.get(a) for a in ("x", "h0", "b")), B)
+        if self.left <= 0 or shared in self._dead:
             return None
         self.left -= 1
         try:
             with _at_most(SECONDS):
-                return try_out(adapter, candidate, self.work, 2 if family.batched else 1, apart, globals_)
+                return try_out(adapter, candidate, self.work, B, self._apart(adapter), globals_)
         except Exception as error:
             if not self.complaint or isinstance(error, NameError):
                 self.complaint = f"{candidate.label} raised {type(error).__name__}: {error}"
+            if self.work.reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
+                self._dead.add(shared)  # no layout of the targets will help
             return None
 
     def _ways(self, candidate: Candidate) -> Iterator[tuple[Adapter, Family]]:
@@ -127,6 +140,9 @@ class _Search:
             except Exception as error:
                 self.complaint = self.complaint or f"{make.partition(' = ')[2] or candidate.label} raised {type(error).__name__}: {error}"
                 continue
+            if gated([p.expression for p in places]):
+                self.strangers += [p.expression for p in places]
+                continue
             apart = self._apart(adapter)
             options = parameter_options(places, PROBE | {"I": PROBE["I" if apart else "V"]})
             if not options:
@@ -134,7 +150,7 @@ class _Search:
             for option, family in product(options, FAMILIES):
                 if _fits_bias(option, places, family):
                     yield replace(adapter, params=option), family
-            if options:
+            if options and "np.zeros" not in make:
                 return
 
     def _places(self, adapter: Adapter, candidate: Candidate) -> tuple[list[Place], Adapter]:
@@ -166,9 +182,7 @@ class _Search:
 
     def _apart(self, adapter: Adapter) -> bool:
         """Whether inputs and outputs have sizes of their own."""
-        if adapter.make.startswith("rnn"):
-            return bool(re.search(r"\bI\b", adapter.make))
-        return "I" in adapter.sizes.values() or not adapter.sizes
+        return adapter.mentions("I") or not adapter.mentions("V")
 
     def _credible(self, trial: Trial) -> bool:
         """Whether it is an RNN that is wrong, rather than something else: something is right, or all names fit."""

@@ -12,7 +12,7 @@ from rnncheck.case import RNNCase
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import give
 
-__all__ = ["upstream"]
+__all__ = ["softmax", "upstream"]
 
 STATES = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0), "sigmoid": lambda a: 1 / (1 + np.exp(-a))}
 
@@ -35,7 +35,7 @@ def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
         h = shown["h"] if "h" in shown and shown["h"].shape[:2] == (T, B) else _states(case, names["_h0"])
         logits = h @ case.params["W_hy"].T + case.params.get("b_y", 0)
     kept = case.y != case.ignore_index
-    dlogits = _softmax(logits) if p is None else p
+    dlogits = softmax(logits) if p is None else p
     dlogits[kept, case.y[kept]] -= 1
     dlogits[~kept] = 0
     found = {
@@ -48,7 +48,8 @@ def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Turn logits into probabilities."""
     p = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return p / p.sum(axis=-1, keepdims=True)
 

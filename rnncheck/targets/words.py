@@ -58,7 +58,7 @@ ARGUMENTS = _table(
     upstream="dout dy dh do da dl dz dhnext dlogit dscore doutput dylist dhlist dhall danext dvalue dloss dstate dhidden dyhat grad "
     "gradient gradoutput gradout delta upstream error outputgradient outgrad dldy dldh dldo dldz gradlogit accumgrad upstreamgrad outputgrad "
     "outputerror gradh lossgrad lossgradient dldlogit eh ey e dprob dpred dys gradoutputs gradnext dnext yerror dx d errory dlossdy dhlast dlast dhfinal douts dlogits",
-    params="param parameter weight model theta p net",
+    params="param parameter weight model theta net",
     cache="cache ctx memory saved cached forwardcache context store activation forwardpass history stash intermediate",
 )
 
