@@ -111,9 +111,11 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("train names --data names.txt --set lr", "'lr' has no value; write for example lr=0.01"),
         ("train names --data names.txt --checkpoint-every 5", "there is no checkpoint to write; add --checkpoint FILE"),
         ("train names --data names.txt --checkpoint nowhere/kept", "there is no folder nowhere"),
+        ("train names --data names.txt --checkpoint names.txt", "names.txt is there already and is not a checkpoint"),
+        ("train names --data names.txt --checkpoint -", "a checkpoint is a file, not a stream; name one"),
         ("train names --data names.txt --resume nowhere", "nowhere does not exist"),
         ("train names --data names.txt --resume names.txt", "names.txt is not a checkpoint of a training run"),
-        ("train names --data names.txt --seed 99999999999", "seed is 99999999999"),
+        ("train names --data names.txt --seed 99999999999", "99999999999 is above 4294967295"),
         ("train names --data names.txt --steps 0", "0 is below 1"),
         (
             "train chars --data text.txt --set lr=1e308 --set optimizer=sgd --sample-every 0",
@@ -142,6 +144,19 @@ def test_a_mistake_is_answered_by_one_sentence(run, line: str, sentence: str) ->
     assert "internal error" not in err
     assert len(err.strip().splitlines()) == 1
     assert Path("kept").read_bytes() == before
+
+
+@pytest.mark.parametrize("framework", ["torch", "both"])
+def test_without_torch_the_other_frameworks_are_refused_at_once(
+    run, framework: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnncheck.options.find_spec", lambda name: None)
+    code, out, err = run(f"train names --data names.txt --framework {framework}")
+    assert (code, out) == (2, "")
+    assert (
+        err
+        == f'rnncheck: torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"\n'
+    )
 
 
 def test_a_full_disk_ends_the_run_and_keeps_the_last_good_file(run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnncheck.cli.options import Threads, at_least
+from rnncheck.cli.options import LARGEST_SEED, Threads, at_least
 
 __all__ = ["train"]
 
@@ -27,7 +27,10 @@ def train(
         int | None, typer.Option(callback=at_least(1), metavar="N", help="Steps in all, also when resuming.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(callback=at_least(0), metavar="N", help="Everything random comes from it. Default: 1.")
+        int | None,
+        typer.Option(
+            callback=at_least(0, LARGEST_SEED), metavar="N", help="Everything random comes from it. Default: 1."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -69,17 +72,25 @@ def train(
         raise typer.BadParameter(
             "there is no checkpoint to write; add --checkpoint FILE", param_hint="--checkpoint-every"
         )
-    from numpy_impl.checkpoint import save
-    from rnncheck.report.files import check_target
+    from numpy_impl.checkpoint import check_place, save
+    from rnncheck.errors import UserError
+    from rnncheck.options import torch_available
+    from rnncheck.report.files import STDOUT, check_target
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
     from rnncheck.stopping import Stop
     from rnncheck.training import Request, Tally, follow, prepare
 
+    if framework != "numpy" and not torch_available():
+        raise UserError(f'torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"')
     target = checkpoint or resume
+    if target == STDOUT:
+        raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")
     if target is not None:
         check_target(target)
     run, text = prepare(Request(recipe, data, steps, seed, sample_every, resume, _settings(settings or [])))
+    if target is not None:
+        check_place(target)
     total = max(run.step, run.recipe.steps) if steps is None else steps
     every = checkpoint_every or CHECKPOINT_EVERY
     tally = Tally()
