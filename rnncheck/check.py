@@ -113,6 +113,8 @@ def _loud(target: Target, form: Form) -> list[str]:
     broken = [name for name, array in trace.items() if not np.isfinite(np.asarray(array, float)).all()]
     if not broken:
         return []
+    if broken == ["loss"]:
+        return ["with logits of several hundred the loss is infinite: take it from the logits, not as the log of p"]
     return [f"with logits of several hundred, {broken[0]} is not finite: subtract the maximum before the exponential"]
 
 

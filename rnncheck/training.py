@@ -19,7 +19,7 @@ from rnncheck.errors import UserError
 from rnncheck.result import Comparison, Verdict
 from rnncheck.shipped import shipped_text
 
-__all__ = ["DEFAULT_SEED", "Framework", "Request", "Tally", "follow", "prepare", "torch_step"]
+__all__ = ["DEFAULT_SEED", "Framework", "Keeper", "Request", "Tally", "follow", "prepare", "torch_step"]
 
 DEFAULT_SEED = 1
 """The seed of the published run of `names`."""
@@ -93,6 +93,22 @@ def _refuse_another(run: Run, request: Request, file: TextFile) -> None:
             f"{request.resume} has done {run.step} steps already, more than --steps {request.steps}: "
             "--steps is the total, also when resuming; give more"
         )
+
+
+@dataclass
+class Keeper:
+    """Writes a run to its checkpoint when called, each step once; nowhere if there is no path."""
+
+    path: Path | None
+    run: Run
+    kept: int | None = None
+    """The step that was written last."""
+
+    def __call__(self) -> None:
+        """Write the run unless it was written after this very step."""
+        if self.path is not None and self.kept != self.run.step:
+            checkpoint.save(self.path, self.run)
+            self.kept = self.run.step
 
 
 @dataclass

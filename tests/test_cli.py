@@ -244,10 +244,10 @@ def test_options_reach_the_engine(engine: Engine, tmp_path: Path) -> None:
     }
     text = tmp_path / "names.txt"
     text.write_text("ada\n", encoding="utf-8")
-    assert main(["verify", "--full", "--recipe", "names", "--published", "--data", str(text)]) == 0
+    assert main(["verify", "--recipe", "names", "--published", "--data", str(text)]) == 0
     chosen = {name: engine.options[name] for name in ("level", "recipe", "published", "data", "seed", "lengths")}
     assert chosen == {
-        "level": "full",
+        "level": "default",
         "recipe": "names",
         "published": True,
         "data": text,
@@ -280,6 +280,14 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--batch 3,3", "Invalid value for --batch: 3 is named more than once"),
         ("--quick --full", "choose one of the two: they plan different checks"),
         ("--published", "the published run is that of the names; add --recipe names"),
+        ("--recipe names --published --cases 5", "the published run has its own length; leave out --quick, --full and"),
+        ("--recipe names --published --quick", "the published run has its own length"),
+        ("--list --json -", "Invalid value for --list: it runs no check, so there is nothing to report"),
+        (
+            "--recipe names --data {file} --json {file}",
+            "names.txt is the text that is read: the report would overwrite",
+        ),
+        ("--recipe names --data {file} --junit ./{file}", "names.txt is the text that is read"),
         ("--recipe chars --published", "add --recipe names"),
         ("--recipe names --lengths 5", "recipe names has its own sizes and dtype; leave one of the two out"),
         ("--recipe names --dtype float32", "recipe names has its own sizes and dtype; leave one of the two out"),

@@ -255,6 +255,29 @@ def test_a_stopped_run_keeps_a_checkpoint_and_says_how_to_go_on(number: int, run
     assert Path("kept").read_bytes() == Path("whole").read_bytes()
 
 
+@POSIX
+def test_a_run_whose_reader_goes_away_is_kept(tmp_path: Path) -> None:
+    """As in `rnncheck train ... | head -1`."""
+    (tmp_path / "names.txt").write_text("Anna\nBob\n")
+    line = "train names --data names.txt --steps 10000000 --sample-every 1 --set hidden=8 --checkpoint kept"
+    root = str(Path(rnncheck.__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {root!r}); from rnncheck.cli import main; sys.exit(main({line.split()!r}))"
+    reading, writing = os.pipe()
+    process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (2, b"")
+    assert checkpoint.load(tmp_path / "kept").step >= 1
+
+
+def test_a_run_that_is_done_can_be_kept_elsewhere(run) -> None:
+    run("train names --data names.txt --steps 4 --checkpoint kept")
+    assert run("train names --data names.txt --steps 4 --resume kept --checkpoint copy --checkpoint-every 2")[0] == 0
+    assert Path("copy").read_bytes() == Path("kept").read_bytes()
+
+
 def test_a_run_without_a_checkpoint_says_that_nothing_was_kept(run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnncheck.stopping.Stop.__enter__", lambda self: setattr(self, "signal", 2) or self)
     code, out, _ = run("train names --data names.txt --steps 5")

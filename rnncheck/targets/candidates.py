@@ -124,6 +124,9 @@ def _calls(functions: tuple[Function, ...], owner: str, upstream: str) -> tuple[
         result = "out" if i == 0 and len(functions) > 1 else "grads"
         earlier = functions[0].returns if i else ()
         values = {name: _value(name, f, earlier, upstream, bool(i)) for name in f.arguments}
+        if i:  # a state by another name than the first call's is one that the first call has returned
+            others = {n for n in f.arguments if f.roles[n] == "h0" and values[n] == "h0" and n not in functions[0].arguments}
+            values |= dict.fromkeys(others, None) if set(_results(earlier)) - set(values.values()) else {}
         unused = [v for v in _results(earlier) if v not in values.values()]
         arguments = []
         for name, value in values.items():

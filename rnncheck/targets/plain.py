@@ -2,7 +2,7 @@
 
 An expression is plain if it is made of literals, names, operators and comprehensions, and calls nothing but harmless
 built-ins, NumPy (except what reads or writes files), methods of plain values, and the file's own functions that are
-named after initialisation.
+named after initialisation; classes of its own are called without arguments only.
 """
 
 import ast
@@ -35,13 +35,16 @@ def is_plain(node: ast.expr, names: Mapping[str, Any]) -> bool:
     if isinstance(node, ast.Lambda):
         return True
     return all(isinstance(n, HARMLESS) for n in ast.walk(node)) and all(
-        _may_call(n.func, names) for n in ast.walk(node) if isinstance(n, ast.Call)
+        _may_call(n, names) for n in ast.walk(node) if isinstance(n, ast.Call)
     )
 
 
-def _may_call(function: ast.expr, names: Mapping[str, Any]) -> bool:
+def _may_call(call: ast.Call, names: Mapping[str, Any]) -> bool:
+    function = call.func
     if isinstance(function, ast.Name):
         found = names.get(function.id)
+        if isinstance(found, type) and found.__module__.startswith("target_"):
+            return not call.args and not call.keywords  # a gate that is made of nothing, not a network
         if isinstance(found, FunctionType) and function.id not in BUILTINS:
             return bool(INITIALISES.search(function.id)) or _of_numpy(found)
         return function.id in BUILTINS or _of_numpy(found)

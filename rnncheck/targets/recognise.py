@@ -20,10 +20,10 @@ from rnncheck.targets.shelf import locate
 __all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recognise_gradients"]
 
 Arrays = Mapping[str, np.ndarray]
+Plausible = Callable[[Seen, np.ndarray], bool]
 Fitting = Callable[[np.ndarray], Iterator[tuple[str, str, np.ndarray]]]
 TIMED = ("T N", "T N 1", "T 1 N", "N T", "T B N", "B T N", "N B T", "T N B")
 LAST = ("N", "N 1", "1 N", "B N", "N B")
-NAMED_P = re.compile(r"^(p|ps|prob|probs|probability|probabilities|y|ys|yhat|yhats|ypred|o|os|out|outputs?|preds?|predictions?|softmax)$")
 NAMED_LOSS = re.compile(r"loss|cost|^[jle]$|error|entropy", re.I)
 SCALES = ("1", "T", "B", "T * B", "0.5", "0.5 * T", "0.5 * B", "V", "T * V", "2")
 
@@ -53,6 +53,12 @@ class Recognised:
     wrong: list[str] = field(default_factory=list)
     loss_scale: str = "1"
 
+    def forget(self, name: str) -> None:
+        """Drop an array that another one makes superfluous."""
+        del self.trace[name]
+        self.right = [n for n in self.right if n != name]
+        self.wrong = [n for n in self.wrong if n != name]
+
 
 def close(a: np.ndarray, b: np.ndarray) -> bool:
     """Tell whether two arrays are equal but for rounding and lost digits."""
@@ -63,28 +69,32 @@ def recognise_forward(seen: Sequence[Seen], answers: Answers) -> Recognised:
     """Find h, the logits or the probabilities, and the loss."""
     found = Recognised()
     s = answers.sizes
-    for name, width, answer, named in (
-        ("h", s["H"], answers.arrays["h"], lambda n: state_like(n)),
-        ("logits", s["V"], answers.arrays["logits"], lambda n: bare(n) in ("logits", "scores", "z", "zs")),
-        ("p", s["V"], answers.p, lambda n: bool(NAMED_P.match(bare(n)))),
-    ):
-        if name == "p" and "logits" in found.right:
-            continue
-        _find(found, name, seen, fits(width, s), answer, named)
-    if "logits" not in found.trace and "p" not in found.trace and answers.task == "last step":
-        for name, answer in (("logits", answers.arrays["logits"]), ("p", answers.p)):
-            _find(found, name, seen, _fits_last(s), answer[-1:], lambda n: False)
-    if "p" in found.trace and "logits" in found.trace and "p" not in found.right:
-        del found.trace["p"]
-        found.wrong.remove("p")
+    logits, p = answers.arrays["logits"], answers.p
+    _find(found, "h", seen, fits(s["H"], s), answers.arrays["h"], lambda s, a: state_like(s.name))
+    _find(found, "logits", seen, fits(s["V"], s), logits, _like_logits)
+    _find(found, "p", seen, fits(s["V"], s), p, _like_p)
+    if answers.task == "last step" and not {"logits", "p"} & set(found.trace):
+        _find(found, "logits", seen, _fits_last(s), logits[-1:], _like_logits)
+        _find(found, "p", seen, _fits_last(s), p[-1:], _like_p)
+    if {"logits", "p"} <= set(found.trace):
+        found.forget("logits" if "p" in found.right and "logits" not in found.right else "p")
     _find_loss(found, seen, answers)
     return found
 
 
+def _like_p(s: Seen, array: np.ndarray) -> bool:
+    """Probabilities add up to 1."""
+    return bool(array.min() >= 0 and np.allclose(array.sum(-1), 1))
+
+
+def _like_logits(s: Seen, array: np.ndarray) -> bool:
+    return s.expression.startswith("out") and not _like_p(s, array) and not state_like(s.name)
+
+
 def _find(
-    found: Recognised, name: str, seen: Sequence[Seen], fitting: Fitting, answer: np.ndarray, named: Callable[[str], bool]
+    found: Recognised, name: str, seen: Sequence[Seen], fitting: Fitting, answer: np.ndarray, plausible: Plausible
 ) -> None:
-    by_name = None
+    likely = None
     for s in seen:
         if s.array.dtype.kind != "f":
             continue
@@ -94,10 +104,10 @@ def _find(
                 found.trace[name], found.axes[name] = expression, layout
                 found.right.append(name)
                 return
-            if by_name is None and named(s.name) and s.returned:
-                by_name = expression, layout
-    if by_name is not None:
-        found.trace[name], found.axes[name] = by_name
+            if likely is None and plausible(s, array):
+                likely = expression, layout
+    if likely is not None:
+        found.trace[name], found.axes[name] = likely
         found.wrong.append(name)
 
 

@@ -78,7 +78,7 @@ def remembered(name: str) -> bool:
 
 def state_like(name: str) -> bool:
     """Tell whether a name is that of a hidden state."""
-    return bare(name) in STATES
+    return bare(name) in STATES or bare(name).removesuffix("s") in STATES
 
 
 def gated(names: list[str]) -> bool:

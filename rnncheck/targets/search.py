@@ -59,7 +59,7 @@ class _Search:
         self.strangers: list[str] = []
         self._dead: set[object] = set()
         self._memory: tuple[str, ...] = ()
-        self._virtual = False
+        self._virtual = self._raised = False
 
     def best(self) -> Trial:
         """Try every candidate until one is right in everything; else take the one that is right in most."""
@@ -104,8 +104,10 @@ class _Search:
             versions += [replace(adapter, grads=DIFFERENCE, memory=m) for m in {self._memory, ()}]
         for version in versions:
             trial = self._attempt(version, candidate, B, globals_)
-            if trial is None:
+            if self._raised:
                 return
+            if trial is None:
+                continue
             yield trial
             gradients = [n for n in trial.right if n.startswith(("dW", "db"))]
             if not gradients and "N" in adapter.axes.get("y", "").split() and "y" in candidate.uses:
@@ -118,13 +120,15 @@ class _Search:
         """Try once; what their code raises says that this is not the way."""
         first = adapter.calls[0]
         shared = (adapter.make, first, str(adapter.params), *(adapter.axes.get(a) for a in ("x", "h0", "b")), B)
-        if self.left <= 0 or shared in self._dead:
+        self._raised = self.left <= 0 or shared in self._dead
+        if self._raised:
             return None
         self.left -= 1
         try:
             with _at_most(SECONDS):
                 return try_out(adapter, candidate, self.work, B, self._apart(adapter), globals_)
         except Exception as error:
+            self._raised = True
             if not self.complaint or isinstance(error, NameError):
                 self.complaint = f"{candidate.label} raised {type(error).__name__}: {error}"
             if self.work.reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
@@ -212,13 +216,24 @@ def _constants(tree: ast.Module) -> dict[str, str]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Assign) or node not in tree.body:
             continue
-        array = re.search(r"\b(np|numpy)\.|\[", ast.unparse(node.value))
         for name in (n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)):
             role = size_role(name)
-            if role and not array and (len(name) > 1 or name in "THVD") and not isinstance(node.value, ast.Lambda):
+            if role and _is_number(node.value) and (len(name) > 1 or name in "THVD"):
                 found[name] = {"O": "V", "clip": repr(NO_CLIPPING), "layers": ""}.get(role, role)
-    found = {n: w for n, w in found.items() if w}
-    return found if "V" in found.values() else {n: w for n, w in found.items()}
+    return {name: word for name, word in found.items() if word}
+
+
+def _is_number(node: ast.expr) -> bool:
+    """Whether an expression looks like a number, or several: arithmetic, `len(...)`, `data.shape[1]`."""
+    if isinstance(node, ast.Tuple):
+        return all(_is_number(e) for e in node.elts)
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, int | float) and not isinstance(node.value, bool)
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Name) and node.func.id in ("len", "int", "float", "max", "min", "round")
+    if isinstance(node, ast.BinOp):
+        return _is_number(node.left) or _is_number(node.right)
+    return isinstance(node, ast.Name | ast.UnaryOp) or "shape" in ast.unparse(node)
 
 
 def _nonlinearities(text: str) -> list[str]:

@@ -126,15 +126,14 @@ def _best_scale(
         trace = {n: a * factor if n[0] == "d" and n != "dlogits" else a for n, a in unscaled.items()}
         final = replace(adapter, grad_scale=_tidy(scale))
         trials.append(_count(final, candidate, trace, answers))
-    best = max(trials, key=lambda t: t.points)
-    return best if best.right or best.wrong else None
+    return max((t for t in trials if t is not None), key=lambda t: t.points, default=None)
 
 
 def _tidy(scale: str) -> str:
     return {"-(1)": "-1", "-(T)": "-T"}.get(scale, scale)
 
 
-def _count(adapter: Adapter, candidate: Candidate, trace: Mapping[str, np.ndarray], answers: Answers) -> Trial:
+def _count(adapter: Adapter, candidate: Candidate, trace: Mapping[str, np.ndarray], answers: Answers) -> Trial | None:
     right = [n for n, a in trace.items() if n in answers.arrays and close(np.asarray(a, float), answers.arrays[n])]
     if "p" in adapter.trace and "dlogits" in right:
         right.append("p")
@@ -142,6 +141,8 @@ def _count(adapter: Adapter, candidate: Candidate, trace: Mapping[str, np.ndarra
     wrong = [n for n in shown if n not in right]
     keys = [r for key in adapter.params for r in key.split("|") if key != "h0"]
     missing = [f"d{r}" for r in keys if f"d{r}" not in trace and not (r in ("W_hy", "b_y") and "dh" in candidate.uses)]
+    if not any(f"d{r}" in trace for r in keys):
+        return None  # without gradients there is nothing to check
     points = sum(WORTH.get(n, 1.0) for n in right) + 0.1 * len(shown) + 0.05 * (adapter.grad_scale == "1")
-    points += 2.0 * (adapter.batched and not wrong and not missing)
+    points += 2.0 * (adapter.batched and not wrong and not missing) - 3.0 * len(missing)
     return Trial(adapter, candidate, points, tuple(right), tuple(wrong), tuple(missing))
