@@ -30,6 +30,13 @@ CHOICES = {
 }
 AT_LEAST_ONE = ("hidden", "steps", "examples", "chunk_length", "evaluate_every", "sample_count", "sample_length")
 OF_ONE_RECIPE = {"chunk_length": "chars", "vocabulary_size": "sentences"}
+NEEDS = {
+    **dict.fromkeys(("eps", "eps_inside", "initial_accumulator"), ("optimizer", ("adagrad",))),
+    **dict.fromkeys(("momentum", "dampening", "zero_start"), ("optimizer", ("sgd",))),
+    "clip_bound": ("clip_method", ("value", "norm")),
+}
+"""Settings that do something only beside certain values of another."""
+LARGEST = 2**31 - 1
 POSITIVE = ("lr", "clip_bound")
 NOT_NEGATIVE = ("eps", "initial_accumulator", "momentum", "sample_every")
 
@@ -91,6 +98,8 @@ class Recipe:
             value = getattr(self, field)
             if value is not None and not value >= least:
                 raise ValueError(f"{field} is {value}, and must be at least {least}")
+            if value is not None and isinstance(value, int) and value > LARGEST:
+                raise ValueError(f"{field} is {value}, and must be at most {LARGEST}")
         for field in POSITIVE:
             if not 0 < getattr(self, field) < float("inf"):
                 raise ValueError(f"{field} is {getattr(self, field)}, and must be a positive number")
@@ -168,7 +177,15 @@ def vary(recipe: Recipe, settings: dict[str, str]) -> Recipe:
             raise ValueError(f"{name!r} is not a setting of a recipe; the settings are {', '.join(kinds)}")
         if OF_ONE_RECIPE.get(name, recipe.name) != recipe.name:
             raise ValueError(f"{name} has no effect on {recipe.name}; it is a setting of {OF_ONE_RECIPE[name]}")
-    return replace(recipe, **{name: _parse(name, word, kinds[name]) for name, word in settings.items()})
+    varied = replace(recipe, **{name: _parse(name, word, kinds[name]) for name, word in settings.items()})
+    for name in settings:
+        other, values = NEEDS.get(name, ("name", (recipe.name,)))
+        if getattr(varied, other) not in values:
+            raise ValueError(
+                f"{name} has no effect beside {other}={getattr(varied, other)}; "
+                f"leave it out, or set {other}={' or '.join(values)} as well"
+            )
+    return varied
 
 
 def _parse(name: str, word: str, kind: str) -> Any:

@@ -52,7 +52,7 @@ EXACT = set(
         "new_empty_strided clone _to_copy copy copy_ zero zero_ fill fill_ lift_fresh_copy cat stack repeat flip roll "
         "tril triu sort topk index index_select gather take masked_select embedding where masked_fill masked_fill_ "
         "masked_scatter index_fill index_copy scatter slice_scatter select_scatter diagonal_scatter select_backward "
-        "slice_backward diagonal_backward unfold_backward constant_pad_nd _unsafe_view _reshape_alias "
+        "slice_backward diagonal_backward unfold_backward constant_pad_nd _unsafe_view _reshape_alias conj_physical "
         "neg abs sign sgn floor ceil round trunc relu threshold_backward maximum minimum clamp clamp_min clamp_max "
         "amax amin max min"
     )
@@ -69,13 +69,20 @@ SUMS = set(_operations("sum index_put index_add scatter_add"))
 SPLIT: dict[Any, Callable[..., Any]] = get_decompositions(
     _operations(
         "tanh_backward sigmoid_backward _softmax _softmax_backward_data _log_softmax _log_softmax_backward_data "
-        "nll_loss_forward nll_loss_backward logsumexp addmm baddbmm addmv addr addcmul addcdiv lerp rsub "
-        "embedding_dense_backward mse_loss mse_loss_backward var std native_layer_norm native_layer_norm_backward "
-        "silu_backward gelu_backward elu_backward mish_backward softplus_backward log_sigmoid_backward"
+        "nll_loss_forward nll_loss_backward logsumexp addmm baddbmm addmv addr addcmul addcdiv lerp "
+        "embedding_dense_backward mse_loss mse_loss_backward var var_mean std native_layer_norm "
+        "native_layer_norm_backward silu_backward gelu_backward elu_backward mish_backward softplus_backward "
+        "log_sigmoid_backward"
     )
 )
-SPLIT[aten.mean.default] = lambda x, dtype=None: x.sum() / x.numel()
-SPLIT[aten.mean.dim] = lambda x, dim, keepdim=False, dtype=None: (s := x.sum(dim, keepdim)) / (x.numel() / s.numel())
+
+
+def _mean(x: Tensor, dim: Any = None, keepdim: bool = False, dtype: torch.dtype | None = None) -> Tensor:
+    total = x.sum(dim, keepdim, dtype=dtype)
+    return total / (x.numel() / total.numel())
+
+
+SPLIT |= {aten.mean.default: _mean, aten.mean.dim: _mean}
 
 
 class Noise(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's class has no annotations
@@ -110,13 +117,11 @@ class Noise(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's clas
                 return args[0].copy_(functional(*args, **kwargs))
         results = func(*args, **kwargs)
         for result in results if isinstance(results, tuple | list) else (results,):
-            self.round(result, 2 if packet in TRANSCENDENTAL else 1)
+            handed_through = any(result is arg for arg in args) and not func._schema.is_mutable
+            if isinstance(result, Tensor) and result.is_floating_point() and not handed_through:
+                roundings = 2 if packet in TRANSCENDENTAL else 1
+                result.addcmul_(result, self.normals(result), value=self.size * roundings**0.5)
         return results
-
-    def round(self, result: Any, roundings: int) -> None:
-        """Multiply a result, in place, by 1 plus noise."""
-        if isinstance(result, Tensor) and result.is_floating_point():
-            result.addcmul_(result, self.normals(result), value=self.size * roundings**0.5)
 
     def product(self, func: Any, a: Tensor, b: Tensor) -> Tensor:
         """Multiply matrices: each sum has as many terms as `a` has columns."""

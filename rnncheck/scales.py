@@ -1,13 +1,14 @@
 """The Monte Carlo tolerance of a case: measured here and now with torch, or taken from a stored vector without it."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rnncheck.arithmetic import Arithmetic
 from rnncheck.case import Case, RNNCase
 from rnncheck.montecarlo import MonteCarlo, gate
-from rnncheck.oracle import Arithmetic
 from rnncheck.tolerance import Tolerance
 from rnncheck.trace import TIMED, Trace
 
@@ -40,7 +41,7 @@ def scales(case: RNNCase, seed: int = 0) -> Scales:
     s = case.sizes
     numbers = s["T"] * s["B"] * (s["V"] + s["H"]) + s["H"] * (s["V"] + s["I"])
     at_once = min(REPLICAS, max(1, AT_ONCE // numbers))
-    run = lambda leaves: _reference(case, leaves)  # noqa: E731
+    run = partial(_reference, case)
     clean, sigma = deviation(run, inputs, at_once=at_once, seed=seed)
     coarse = deviation(run, inputs, COARSE, at_once=at_once, seed=seed + 1).sigma
     return Scales(clean, sigma, {name: gate(sigma[name], coarse[name], clean[name], case.dtype) for name in sigma})

@@ -14,6 +14,28 @@ from rnncheck.case import Case
 from rnncheck.implementation import Implementation, NumpyImpl
 from rnncheck.trace import Trace
 
+AT_LEAST = "RNNCHECK_AT_LEAST"
+"""So many tests must pass: fewer, and something has stopped being collected without anybody noticing."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Turn a run with too few tests red."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    floor = int(os.environ.get(AT_LEAST, 0))
+    if reporter is not None and exitstatus == 0 and len(reporter.stats.get("passed", [])) < floor:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was not looked at."""
+    passed, floor = len(terminalreporter.stats.get("passed", [])), int(os.environ.get(AT_LEAST, 0))
+    if passed < floor:
+        terminalreporter.write_line(f"TOO FEW TESTS: {passed} passed, {AT_LEAST} asks for {floor}", red=True, bold=True)
+    reasons = {r.longrepr[2] for r in terminalreporter.stats.get("skipped", []) if isinstance(r.longrepr, tuple)}
+    for reason in sorted(reasons):
+        terminalreporter.write_line(reason, yellow=True)
+
 
 class Planted:
     """An implementation with a fault planted in its Trace: the twin that a check must catch."""

@@ -45,6 +45,7 @@ def assert_clips_by_norm(clip):
         ([3.0, 4.0], 3, 1.0, [1.5, 2.0], 5.0),
         ([3.0, 4.0], 5, 0.0, [3.0, 4.0], 5.0),
         ([3.0, 4.0], 5, 5.0, [1.5, 2.0], 5.0),
+        ([3.0, 4.0], 6, 5.0, [1.8, 2.4], 5.0),
         ([3.0, 4.0], 50, 0.0, [3.0, 4.0], 5.0),
         ([0.0, 0.0], 1, 0.0, [0.0, 0.0], 0.0),
         ([-1.0] * 16, 2, 0.0, [-0.5] * 16, 4.0),
@@ -156,7 +157,7 @@ def test_non_finite_gradients_go_as_in_torch():
     np.testing.assert_array_equal(clipped, [math.nan, 0.0, 0.0])
 
 
-@pytest.mark.parametrize("size", [1e25, 1e-25], ids=["overflow", "underflow"])
+@pytest.mark.parametrize("size", [1e25, 1e-22, 1e-25], ids=["overflow", "subnormal", "underflow"])
 def test_a_norm_whose_square_leaves_the_range_is_still_right(size):
     g = np.array([3.0, 4.0], np.float32) * np.float32(size)
     clipped, norm = clip_grad_norm(g, size, eps=0.0)

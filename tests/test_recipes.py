@@ -47,6 +47,11 @@ def test_optimizers_have_the_options_of_their_recipe() -> None:
     assert make_optimizer(RECIPES["chars"]) == Adagrad(eps=1e-8, eps_inside=True)
 
 
+def test_a_setting_may_come_with_what_it_needs() -> None:
+    changed = vary(RECIPES["sentences"], {"clip_bound": "2", "clip_method": "norm", "momentum": "0.5"})
+    assert (changed.clip_bound, changed.clip_method, changed.momentum) == (2.0, "norm", 0.5)
+
+
 def test_settings_are_read_as_the_kind_they_are() -> None:
     typed = {"optimizer": "sgd", "lr": "1e-2", "hidden": "32", "biases": "false", "examples": "none", "init": "uniform"}
     changed = vary(RECIPES["chars"], typed)
@@ -72,6 +77,13 @@ def test_settings_are_read_as_the_kind_they_are() -> None:
         ({"optimizer": "adam"}, "optimizer is 'adam', expected one of sgd, adagrad"),
         ({"reduction": "none"}, "reduction is 'none', expected one of sum, mean"),
         ({"k": "none"}, 'k is None under bptt="windowed"'),
+        ({"hidden": "99999999999999999999"}, "hidden is 99999999999999999999, and must be at most 2147483647"),
+        (
+            {"clip_bound": "5"},
+            "clip_bound has no effect beside clip_method=none; leave it out, or set clip_method=",
+        ),
+        ({"eps": "1e-8"}, "eps has no effect beside optimizer=sgd; leave it out, or set optimizer=adagrad as well"),
+        ({"momentum": "0.9", "optimizer": "adagrad"}, "momentum has no effect beside optimizer=adagrad"),
         ({"chunk_length": "5"}, "chunk_length has no effect on sentences; it is a setting of chars"),
     ],
 )

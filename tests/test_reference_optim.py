@@ -165,7 +165,7 @@ def test_a_stored_state_goes_on_bit_for_bit(method, options):
         ("adagrad", {}, lambda grads: grads[0] ** 2),
         ("adagrad", ADAGRAD_OPTIONS[2], lambda grads: grads[0] ** 2),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_a_buffer_of_earlier_steps_is_taken_over(method, options, buffer):
     params, grads = problem()

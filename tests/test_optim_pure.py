@@ -1,0 +1,180 @@
+"""What a pure optimiser promises: dtypes, nothing written to but in place, states that files can hold, refusals."""
+
+import io
+import math
+
+import jaxtyping
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from numpy_impl.optim import SGD, Adagrad
+
+A_FEW_ROUNDINGS = 8 * float(np.finfo(float).eps)  # of one step
+PROPERTY = settings(deadline=None, max_examples=50, derandomize=True)
+DTYPES = [np.float32, np.float64, np.longdouble]
+OPTIMISERS = {
+    "plain": SGD(),
+    "momentum": SGD(momentum=0.9),
+    "dampened": SGD(momentum=0.9, dampening=0.5),
+    "average": SGD(momentum=0.9, dampening=0.9, zero_start=True),
+    "adagrad": Adagrad(),
+    "adagrad inside": Adagrad(eps=1e-8, eps_inside=True, initial_accumulator=0.1),
+}
+
+
+@pytest.fixture
+def shapes_unchecked():
+    """Let a wrong array reach the function's own check, as it does outside the test run."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("as_type", [float, np.float64, np.float32])
+def test_the_dtype_stays_whatever_type_the_learning_rate_has(as_type, dtype, name):
+    w, g = np.ones(4, dtype), np.full(4, 0.3, dtype)
+    state = OPTIMISERS[name].init(w)
+    for _ in range(2):
+        w, state = OPTIMISERS[name].step(w, g, state, as_type(0.1))
+    assert w.dtype == dtype
+    assert all(a.dtype == dtype for key, a in state.items() if key != "started")
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_longdouble_step_is_computed_in_longdouble(name):
+    """Where longdouble is wider than float64, a step in it is not the step in float64 made wider."""
+    if np.finfo(np.longdouble).eps == np.finfo(np.float64).eps:
+        pytest.skip("np.longdouble is float64 on this machine")
+    steps = {}
+    for dtype in (np.float64, np.longdouble):
+        w, g = np.array([1 / 3], dtype), np.array([1 / 7], dtype)
+        state = OPTIMISERS[name].init(w)
+        for _ in range(3):
+            w, state = OPTIMISERS[name].step(w, g, state, 0.1)
+        steps[dtype] = w
+    assert steps[np.longdouble] != steps[np.float64]
+    np.testing.assert_allclose(steps[np.float64], steps[np.longdouble].astype(float), rtol=3 * A_FEW_ROUNDINGS)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@PROPERTY
+@given(g=arrays(np.float64, (3, 5), elements=st.floats(-100, 100)))
+def test_in_place_is_bit_for_bit_the_pure_step_and_only_it_writes(name, g):
+    optimiser, w0 = OPTIMISERS[name], np.linspace(-1, 1, 5)
+    pure, written = w0.copy(), w0.copy()
+    state, own = optimiser.init(w0), optimiser.init(w0)
+    for step in g:
+        before = [a.copy() for a in (pure, step, *state.values())]
+        next_w, next_state = optimiser.step(pure, step, state, 0.1)
+        for array, copy in zip((pure, step, *state.values()), before, strict=True):
+            np.testing.assert_array_equal(array, copy)
+        for array in (next_w, *next_state.values()):
+            assert not any(np.shares_memory(array, other) for other in (pure, step, *state.values()))
+        returned_w, returned_state = optimiser.step(written, step, own, 0.1, inplace=True)
+        assert returned_w is written
+        assert returned_state is own
+        pure, state = next_w, next_state
+        np.testing.assert_array_equal(written, pure)
+        assert set(own) == set(state)
+        for key in own:
+            np.testing.assert_array_equal(own[key], state[key])
+
+
+@pytest.mark.parametrize("interrupted_after", [0, 1, 3])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_state_read_back_from_a_file_continues_bit_for_bit(name, interrupted_after):
+    optimiser, gradients = OPTIMISERS[name], np.random.default_rng(0).standard_normal((6, 4))
+    w = through = np.ones(4)
+    state = state_through = optimiser.init(w)
+    for s, g in enumerate(gradients):
+        if s == interrupted_after:
+            file = io.BytesIO()
+            np.savez(file, **state_through)
+            file.seek(0)
+            with np.load(file) as arrays_read:
+                state_through = dict(arrays_read)
+        w, state = optimiser.step(w, g, state, 0.1)
+        through, state_through = optimiser.step(through, g, state_through, 0.1)
+    np.testing.assert_array_equal(w, through)
+
+
+def run(optimiser, gradients, lr, w=0.0):
+    """Return the parameters after each step, one element long."""
+    w, steps = np.array([w]), []
+    state = optimiser.init(w)
+    for g in gradients:
+        w, state = optimiser.step(w, np.array([g]), state, lr)
+        steps.append(float(w[0]))
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: SGD(momentum=-0.1), "momentum is -0.1: it must be zero or positive, and finite; 0 is plain SGD"),
+        (lambda: SGD(momentum=0.9, dampening=-1.0), "dampening is -1.0: it must be zero or positive, and finite;"),
+        (lambda: SGD(momentum=0.9, dampening=1.0), "dampening is 1.0: from 1 on no gradient gets in;"),
+        (lambda: SGD(dampening=0.9), "dampening is 0.9 and zero_start False under momentum 0: both act on"),
+        (lambda: SGD(zero_start=True), "dampening is 0.0 and zero_start True under momentum 0: both act on"),
+        (lambda: Adagrad(eps=0.0), "eps is 0.0: it must be positive and finite; without it an element that never"),
+        (lambda: Adagrad(initial_accumulator=-1.0), "initial_accumulator is -1.0: it must be zero or positive,"),
+        (
+            lambda: run_float32(Adagrad(eps=1e-50)),
+            "eps is 1e-50 (0.0 in float32): it must be positive and finite; without it",
+        ),
+        (lambda: run(SGD(), [1.0], 0.0), "lr is 0.0: it must be positive and finite; descent steps against"),
+        (lambda: run(Adagrad(), [1.0], -0.1), "lr is -0.1: it must be positive and finite; descent"),
+        (lambda: run(SGD(), [1.0], math.inf), "lr is inf (inf in float64): it must be positive and finite; descent"),
+        (lambda: run(SGD(), [1.0], math.nan), "lr is nan: it must be positive and finite; descent"),
+    ],
+)
+def test_settings_out_of_range_are_refused_in_one_sentence(make, message):
+    with pytest.raises(ValueError, match=r".") as caught:
+        make()
+    assert str(caught.value).startswith(message)
+
+
+def run_float32(optimiser):
+    w = np.ones(2, np.float32)
+    return optimiser.step(w, w, optimiser.init(w), 0.1)
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.parametrize(
+    ("arrays_given", "error", "message"),
+    [
+        ({"w": np.ones(3, int)}, TypeError, "w is int64, expected floating parameters; cast with .astype"),
+        (
+            {"g": np.ones(2)},
+            ValueError,
+            "g has shape (2,), expected (3,) as w has: one element per parameter",
+        ),
+        (
+            {"g": np.ones(3, np.float32)},
+            TypeError,
+            "g is float32 but w is float64: nothing is cast silently; use .astype",
+        ),
+        (
+            {"state": {}},
+            ValueError,
+            "state holds nothing, expected ['started', 'v']: start with the init(w) of the same optimiser "
+            "and hand on what each step returns",
+        ),
+        (
+            {"state": {"v": np.ones(1), "started": np.array(True)}},
+            ValueError,
+            "state['v'] has shape (1,), expected (3,) as w has: one element per parameter",
+        ),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused_in_one_sentence(arrays_given, error, message):
+    optimiser = SGD(momentum=0.9)
+    given = {"w": np.ones(3), "g": np.ones(3), "state": optimiser.init(np.ones(3)), "lr": 0.1} | arrays_given
+    with pytest.raises(error) as caught:
+        optimiser.step(**given)
+    assert str(caught.value) == message
