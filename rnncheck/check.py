@@ -63,14 +63,14 @@ def plan_check(target: Target, dtype: str) -> Plan:
     if target.adapter is None:
         return _plan_standard(target, dtype)
     form = form_of(target.adapter)
-    cases = check_cases(form, dtype)
+    cases = check_cases(form, dtype, dict(target.adapter.fixed))
     if not target.adapter.truncates:
         cases = [c for c in cases if c.bptt == "full"]
-    oracle = _oracle(form, dtype)
+    oracle = _oracle(form, dtype, bool(target.adapter.fixed))
     planned = Plan(oracle.name)
     if target.assumed:
         planned.notes.append(target.assumed)
-    planned.notes += _loud(target, form)
+    planned.notes += _loud(target, form, dict(target.adapter.fixed))
     planned.add(target, oracle, pass_checks(map(Source.of, cases)))
     planned.add(target, oracle, _state(cases))
     planned.add(target, oracle, clipping_checks(target, cases))
@@ -84,14 +84,14 @@ def form_of(adapter: Adapter) -> Form:
     return Form("ids" if adapter.takes_ids else "vectors", biases, adapter.nonlinearity, adapter.task)
 
 
-def _oracle(form: Form, dtype: str) -> Oracle:
+def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
     """Return the stored vectors of a form if there are any, else torch."""
-    if form in FORMS and dtype == "float64":
+    if form in FORMS and dtype == "float64" and not own_sizes:
         return VectorOracle(read_vectors(shipped(f"{FOLDER}/{form.name}")))
     if torch_available():
         return LiveOracle()
     raise UserError(
-        f"there are no stored vectors for {form.name} in {dtype}, and torch is not installed; "
+        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, and torch is not installed; "
         'install it with `pip install "rnncheck[torch]"`'
     )
 
@@ -102,10 +102,10 @@ def _state(cases: list[RNNCase]) -> Iterator[Check]:
     return (check for check in state_checks(asked) if not check.name.startswith("state-no-alias"))
 
 
-def _loud(target: Target, form: Form) -> list[str]:
+def _loud(target: Target, form: Form, sizes: dict[str, int]) -> list[str]:
     """Note where a softmax overflows: it is no wrong gradient, but it is worth knowing."""
     try:
-        trace = target.run(loud_case(form))
+        trace = target.run(loud_case(form, sizes))
     except NotShownError:
         return []
     except Exception as error:
