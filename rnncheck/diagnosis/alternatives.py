@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
-from rnncheck.diagnosis.observation import Arrays, Observation, Seen, right, wrong_arrays
+from rnncheck.diagnosis.observation import Arrays, Observation, Seen, differ, right
 from rnncheck.make_case import NO_TOKEN
 from rnncheck.textbook import Textbook
 
@@ -55,7 +55,7 @@ def _equals(alternative: Alternative, s: Seen) -> bool:
     except (ValueError, IndexError, FloatingPointError):  # a question that makes no sense for this case
         return False
     again = {f"second.{name}": array for name, array in arrays.items()} if s.probe.twice else {}
-    return not s.raised and not wrong_arrays(s.arrays, dict(right(s.probe)) | arrays | again)
+    return not s.raised and not differ(s.arrays, dict(right(s.probe)) | arrays | again)
 
 
 def other_questions(kind: str) -> Iterator[Alternative]:

@@ -33,23 +33,21 @@ def diagnose(implementation: Implementation, catalogue: Collection[str] | None =
         wrong = [s for s in observed.of_kind(kind) if s.wrong or s.raised]
         if not wrong and not (kind == "sample" and network):
             continue
+        if kind == "sample" and not network and any(c.array in ("h", "logits") and not c.name for c in causes):
+            continue  # samples go wrong with a forward pass that is wrong: no second cause is looked for
         base = tuple(n for n in network if kind in FAULTS[n].kinds)
-        found, explanation, whole = _of_kind(observed, kind, names, base)
+        own = [n for n in names if kind == "rnn" or not unexplained or "rnn" not in FAULTS[n].kinds]
+        found, explanation, whole = _of_kind(observed, kind, own, base)
         if not whole and layouts and kind == "rnn":
             again, explanation, whole = _of_kind(seen, kind, names, ())
             if whole:
                 causes, found = [], again
         network = explanation if kind == "rnn" else network
         causes += [c for c in found if not c.name or c.name not in [known.name for known in causes]]
-        if not whole and not _follows_from_network(kind, causes):
+        if not whole:
             unexplained += _arrays(wrong)
             located += [r.what for r in decode(observed, kind) if not r.explained]
     return _diagnosis(implementation.name, seen, causes, unexplained, located, names)
-
-
-def _follows_from_network(kind: str, causes: Sequence[Cause]) -> bool:
-    """Tell whether wrong samples are what a forward pass that is wrong in a known way leads one to expect."""
-    return kind == "sample" and any(c.array in ("h", "logits") for c in causes)
 
 
 def _of_kind(

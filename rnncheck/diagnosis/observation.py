@@ -19,7 +19,8 @@ from rnncheck.textbook import Textbook
 from rnncheck.tolerance import underflow, unit_roundoff
 from rnncheck.trace import ORDER
 
-__all__ = ["Observation", "Seen", "agree", "look", "observation", "rank", "right", "wrong_arrays"]
+__all__ = ["Observation", "Seen", "agree",
+    "differ", "look", "observation", "rank", "right", "wrong_arrays"]
 
 Arrays = Mapping[str, np.ndarray]
 UNITS = {8: 2.0**16, 4: 2.0**9}
@@ -99,6 +100,11 @@ def right(probe: Probe) -> Arrays:
 def wrong_arrays(arrays: Arrays, expected: Arrays) -> list[str]:
     """Name the arrays that do not agree, in dataflow order; what is not expected at all is passed over."""
     return sorted((n for n, a in arrays.items() if n in expected and not agree(a, expected[n])), key=rank)
+
+
+def differ(arrays: Arrays, expected: Arrays) -> bool:
+    """Tell whether any array does not agree."""
+    return any(n in expected and not agree(a, expected[n]) for n, a in arrays.items())
 
 
 def rank(name: str) -> tuple[int, int, str]:
