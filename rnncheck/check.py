@@ -52,6 +52,8 @@ def check_rnn(
     if select:
         planned.select(select)
     command = f"rnncheck check {target.words}" + (f" --dtype {dtype}" if dtype != "float64" else "")
+    if target.adapter is not None and not target.found and target.path is not None:
+        planned.notes.append(f"the adapter calls {target.path}: that is the file that was judged")
     planned.notes += as_notes(target.protections)
     report = run_plan(planned, target.name, 0, command, on_outcome)
     report.settings = {"target": target.name, "dtype": dtype}

@@ -144,8 +144,9 @@ def load_target(text: str, *, isolated: bool = True) -> Target:
         adapter = received_adapter(found["adapter"]) if "adapter" in found else None
     except TargetError as error:
         raise UserError(f"{text} could not be looked at: {error}") from None
-    code = Path(found["path"])
-    implementation = SandboxedTarget(code, f"{NAME}.targets.entry:make", found)
+    written = "adapter" in found and found.get("found") is False  # an adapter, and only that, may call another file
+    code = Path(found["path"]) if written else path.resolve()
+    implementation = SandboxedTarget(code, f"{NAME}.targets.entry:make", found | {"path": str(code)})
     return Target(text, implementation, adapter, code, found.get("found") is True)
 
 

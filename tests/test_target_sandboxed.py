@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from rnncheck.errors import TargetError, UserError
 from rnncheck.implementation import NumpyImpl
 from rnncheck.protocol.files import CASES, export_shipped
 from rnncheck.protocol.lines import answer_line, plain_text
+from rnncheck.result import Verdict
 from rnncheck.shipped import shipped
 from rnncheck.target import load_results, load_target
 from rnncheck.targets.received import received_adapter, scale_of
@@ -82,6 +84,39 @@ class RNN:
     def backward(self, y):
         pass
 """
+FORGED = """
+import os, sys
+
+class RNN:
+    def __init__(self, I, H, V):
+        answer = {answer!r}
+        for descriptor in range(3, 32):
+            try:
+                os.write(descriptor, answer.encode() + b"\\n")
+            except OSError:
+                pass
+        os._exit(0)
+
+    def forward(self, x): pass
+    def backward(self, y): pass
+"""
+
+
+def test_a_file_cannot_have_another_judged_in_its_place(tmp_path):
+    """It speaks for the search and points at a right file; what is then run is still its own."""
+    right, forged = tmp_path / "right.py", tmp_path / "forged.py"
+    right.write_text(RIGHT)
+    honest = load_target(str(right))
+    found = {"path": str(right), "adapter": asdict(honest.adapter), "found": True}
+    forged.write_text(FORGED.format(answer=json.dumps({"ready": found})))
+    report = check_rnn(load_target(str(forged)))
+    assert report.exit_code == 1
+    assert report.count(Verdict.PASSED) == 0
+    found["found"] = False  # as an adapter, which may call another file, and the report says which
+    forged.write_text(FORGED.format(answer=json.dumps({"ready": found})))
+    assert f"the adapter calls {right}: that is the file that was judged" in check_rnn(load_target(str(forged))).notes
+
+
 HOSTILE_LOOKS = {"exits": EXITS, "exits while it is defined": "import sys\nclass RNN:\n    sys.exit(0)\n"}
 
 
