@@ -224,7 +224,5 @@ def test_wrong_arrays_are_refused_in_one_sentence(clip, g, bound, out, error, me
 
 @pytest.mark.usefixtures("shapes_unchecked")
 def test_the_norm_of_one_matrix_alone_is_refused():
-    with pytest.raises(
-        ValueError, match=r"^g has shape \(2, 3\), expected one vector: the norm is that of all gradients"
-    ):
+    with pytest.raises(ValueError, match=r"^g has shape \(2, 3\), expected one vector: the norm is"):
         clip_grad_norm(np.ones((2, 3)), 1.0)
