@@ -7,7 +7,6 @@ same state give the same bytes, whether or not one of them was interrupted on th
 import hashlib
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -63,9 +62,9 @@ def check_place(path: str | os.PathLike[str]) -> None:
     OSError
         If nothing can be written there.
     """
-    name, target = os.fspath(path), Path(path)
+    name = os.fspath(path)
     refuse_special(path)
-    if target.is_file() and target.stat().st_size > 0 and not _is_checkpoint(target):
+    if os.path.isfile(path) and os.path.getsize(path) > 0 and not _is_checkpoint(name):
         raise ValueError(
             f"{name} is there already and is not a checkpoint: it would be overwritten; name another file, or delete it"
         )
@@ -81,9 +80,9 @@ def load(path: str | os.PathLike[str]) -> Run:
         If there is no checkpoint at `path`, or it is damaged, or of another format.
     """
     name = os.fspath(path)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{name} is a folder; name the checkpoint file inside it")
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise ValueError(f"{name} does not exist; write a checkpoint first, or check the spelling")
     refuse_special(path)
     try:
@@ -176,9 +175,9 @@ def _rng(state: dict[str, Any]) -> np.random.Generator | np.random.RandomState:
     return rng
 
 
-def _is_checkpoint(path: Path) -> bool:
+def _is_checkpoint(path: str) -> bool:
     try:
-        with safe_open(os.fspath(path), framework="numpy") as file:
+        with safe_open(path, framework="numpy") as file:
             return KEY in (file.metadata() or {})
     except (SafetensorError, OSError):
         return False

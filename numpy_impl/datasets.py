@@ -76,6 +76,8 @@ def name_data(file: TextFile, vocabulary: Vocabulary | None = None, examples: in
     """Take every line as a name, lower-cased and stripped. Empty lines are no names."""
     text = file.text.lower()
     vocabulary = vocabulary or character_vocabulary(text + "\n")
+    if not text.strip():
+        raise ValueError(f"{file.path} is empty; it must hold at least one name")
     names = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1) if line.strip()}
     ids = [vocabulary.encode(name + "\n", f"{file.path}, line {n}") for n, name in names.items()][:examples]
     return Dataset([np.concatenate([[NO_TOKEN], name[:-1]]) for name in ids], ids, vocabulary, file.sha256)
@@ -105,6 +107,8 @@ def chunk_data(
     file: TextFile, vocabulary: Vocabulary | None = None, examples: int | None = None, chunk_length: int = 25
 ) -> Dataset:
     """Cut running text into chunks; what is left over at the end, less than a chunk and one character, goes."""
+    if chunk_length < 1:
+        raise ValueError(f"chunk_length is {chunk_length}, and must be at least 1")
     n = (len(file.text) - 1) // chunk_length
     if n < 1:
         raise ValueError(

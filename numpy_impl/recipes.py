@@ -7,7 +7,7 @@ chars      character model on running text (A. Karpathy's min-char-rnn, 2015): c
 A recipe may be varied with `dataclasses.replace`; values that make no sense are refused.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -90,6 +90,10 @@ class Recipe:
     sample_length: int = 200
 
     def __post_init__(self) -> None:
+        for f in fields(self):
+            value, kind = getattr(self, f.name), int | float if f.type is float else f.type
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
+                raise TypeError(f"{f.name} is {value!r}, expected {_kind(f)}")
         for field, allowed in CHOICES.items():
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field} is {getattr(self, field)!r}, expected one of {', '.join(allowed)}")
@@ -171,7 +175,7 @@ def vary(recipe: Recipe, settings: dict[str, str]) -> Recipe:
     ValueError
         If there is no such setting, or its value is not of its kind.
     """
-    kinds = {f.name: f.type.__name__ if isinstance(f.type, type) else str(f.type) for f in fields(Recipe)[1:]}
+    kinds = {f.name: _kind(f) for f in fields(Recipe)[1:]}
     for name in settings:
         if name not in kinds:
             raise ValueError(f"{name!r} is not a setting of a recipe; the settings are {', '.join(kinds)}")
@@ -188,6 +192,10 @@ def vary(recipe: Recipe, settings: dict[str, str]) -> Recipe:
     return varied
 
 
+def _kind(f: Field[Any]) -> str:
+    return f.type.__name__ if isinstance(f.type, type) else str(f.type).replace(" | ", " or ")
+
+
 def _parse(name: str, word: str, kind: str) -> Any:
     """Read one word as the kind of value that the setting `name` has."""
     words = {"true": True, "false": False} if kind == "bool" else {"none": None} if "None" in kind else {}
@@ -196,7 +204,7 @@ def _parse(name: str, word: str, kind: str) -> Any:
     try:
         return {"int": int, "float": float, "str": str}[kind.partition(" ")[0]](word)
     except (KeyError, ValueError):
-        raise ValueError(f"{name} is {word!r}, expected {kind.replace(' | ', ' or ')}") from None
+        raise ValueError(f"{name} is {word!r}, expected {kind}") from None
 
 
 @lru_cache

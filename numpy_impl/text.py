@@ -41,14 +41,14 @@ def read_text(path: str | os.PathLike[str]) -> TextFile:
         If the file is missing, a folder, unreadable, empty or not UTF-8.
     """
     name = os.fspath(path)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{name} is a folder; data is one text file, name a file inside it")
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{name} does not exist; check the spelling, or the folder you are in") from None
     except OSError as error:
-        raise ValueError(f"{name} cannot be read: {error.strerror}; check its permissions") from None
+        raise ValueError(f"{name} cannot be read: {error.strerror}; check the path and its permissions") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -107,6 +107,13 @@ def test_a_text_without_a_sentence_is_refused() -> None:
         sentence_data(text_file("id,comment\n1,the words are here\n", "a.csv"))
 
 
+def test_no_names_and_chunks_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^a\.txt is empty; it must hold at least one name"):
+        name_data(text_file(" \n\n"))
+    with pytest.raises(ValueError, match="chunk_length is 0, and must be at least 1"):
+        chunk_data(text_file("anna"), chunk_length=0)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_reads_its_kind_of_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import jaxtyping
 import pytest
 
 from numpy_impl.optim import SGD, Adagrad
@@ -45,6 +46,31 @@ def test_optimizers_have_the_options_of_their_recipe() -> None:
     assert make_optimizer(RECIPES["names"]) == SGD(momentum=0.9, dampening=0.9, zero_start=True)
     assert make_optimizer(RECIPES["sentences"]) == SGD()
     assert make_optimizer(RECIPES["chars"]) == Adagrad(eps=1e-8, eps_inside=True)
+
+
+@pytest.fixture
+def types_unchecked():
+    """Let a wrong value reach the recipe's own check, as it does outside the test run."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("types_unchecked")
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"hidden": 2.5}, "hidden is 2.5, expected int"),
+        ({"hidden": True}, "hidden is True, expected int"),
+        ({"lr": "a"}, "lr is 'a', expected float"),
+        ({"shuffle": "no"}, "shuffle is 'no', expected bool"),
+        ({"examples": 2.5}, "examples is 2.5, expected int or None"),
+        ({"optimizer": []}, r"optimizer is \[\], expected str"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(wrong: dict[str, object], sentence: str) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        replace(RECIPES["chars"], **wrong)
 
 
 def test_a_setting_may_come_with_what_it_needs() -> None:
