@@ -80,7 +80,7 @@ def _corners() -> Iterator[Design]:
     yield Design(7, 3, gain=0.25)
     yield Design(7, 3, gain=1.5)
     yield Design(7, 3, logit_scale=4.0)
-    yield Design(7, 3, logit_scale=300.0)
+    yield Design(7, 3, logit_scale=450.0)  # logits of ±900, whose exponentials overflow in float64 too
     yield Design(10, 2, input_scale=8.0)
     yield Design(50, 2, gain=0.02)  # gradients that underflow in float32 on their way back
 
@@ -115,7 +115,9 @@ OPTIMIZERS = {
 def optim_cases(steps: int = 6) -> list[Case]:
     """Several steps of every optimiser over gradients from 1e-9 to 1e2, and zeros.
 
-    Half of the parameters start at zero: beside a weight of size 1, an update of 1e-10 would not be seen.
+    Half of the parameters start at zero: beside a weight of size 1, an update of 1e-10 would not be seen. In "still"
+    all gradients of the first step, and of another, are zero: Adagrad divides 0 by 0 but for its epsilon, and a
+    momentum that starts with the first gradient starts with nothing. "resumed" goes on from what steps before left.
     """
     cases: list[Case] = []
     for dtype in DTYPES:
@@ -128,7 +130,23 @@ def optim_cases(steps: int = 6) -> list[Case]:
                 grads[key] = g.astype(dtype)
                 params[key[1:]] = (rng.normal(size=shape) * (rng.random(shape) < 0.5)).astype(dtype)
             cases.append(OptimCase(f"optim-{name}-{dtype}", SEED, params, grads, **options))  # type: ignore[arg-type]
-    return cases
+    remembering = [c for c in cases if isinstance(c, OptimCase) and (c.method == "adagrad" or c.momentum)]
+    return cases + [_still(c) for c in remembering] + [_resumed(c) for c in remembering]
+
+
+def _still(case: OptimCase) -> OptimCase:
+    grads = {name: g[:4].copy() for name, g in case.grads.items()}
+    for g in grads.values():
+        g[[0, 2]] = 0
+    return replace(case, name=case.name.replace("optim-", "optim-still-"), grads=grads)
+
+
+def _resumed(case: OptimCase) -> OptimCase:
+    """Keep two steps; the others are the past that the buffer remembers: Adagrad's is a sum of squares."""
+    past = {name[1:]: g[2:] for name, g in case.grads.items()}
+    buffer = {name: (g**2).sum(axis=0) if case.method == "adagrad" else g[0] for name, g in past.items()}
+    grads = {name: g[:2] for name, g in case.grads.items()}
+    return replace(case, name=case.name.replace("optim-", "optim-resumed-"), grads=grads, buffer=buffer)
 
 
 SAMPLERS: dict[str, dict[str, object]] = {

@@ -1,6 +1,6 @@
 """Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
 
-__all__ = ["NotShownError", "OracleError", "TraceMismatch", "UserError"]
+__all__ = ["NotJudgedError", "NotShownError", "OracleError", "TargetError", "TraceMismatch", "UserError"]
 
 
 class UserError(ValueError):
@@ -15,5 +15,13 @@ class NotShownError(Exception):
     """An implementation does not offer what a case asks for: reported as "not shown", never silently skipped."""
 
 
+class TargetError(Exception):
+    """Code under test that runs in a process of its own gave no answer: it raised, ended, kept silent, or babbled."""
+
+
 class OracleError(RuntimeError):
     """The oracle itself could not answer: nobody's verdict, the run ends with exit code 2."""
+
+
+class NotJudgedError(UserError):
+    """A target that this version does not judge, such as an LSTM: nothing is comparable, the command exits with 3."""

@@ -6,6 +6,7 @@ from shlex import quote
 
 import numpy as np
 
+from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import standard_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
@@ -13,14 +14,14 @@ from rnncheck.checks.second_opinion import Rounded
 from rnncheck.checks.steps import compare_all
 from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
-from rnncheck.oracle import update_paths
+from rnncheck.options import torch_available
 from rnncheck.plan import Plan
 from rnncheck.result import Comparison, Report
 from rnncheck.shipped import data_folder
 from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
-from rnncheck.verify import Progress, run_plan, torch_available
+from rnncheck.verify import Progress, run_plan
 
 __all__ = ["FOLDER", "check_vectors", "make_vector", "write_vectors"]
 
@@ -73,15 +74,17 @@ def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None 
     planned = Plan("stored vectors")
     planned.add(Rounded(TorchLoop()), oracle, (_same_case(v.case, fresh.pop(v.case.name, None)) for v in vectors))
     planned.add(Rounded(TorchLoop()), oracle, (_missing(name) for name in list(fresh)))
+    judged = "torch, step by step"
     if torch_available():
         checks = (compare_all(Source.of(v.case), "vector-answer") for v in vectors)
         planned.add(Rounded(TorchLoop()), oracle, checks)
     else:
+        judged = "the cases of this version"
         planned.notes.append("torch is not installed: the answers themselves were not asked for again")
     if select:
         planned.select(select)
     command = "rnncheck vectors check" + (f" {quote(str(folder))}" if folder else "")
-    return run_plan(planned, "torch, step by step", seed=0, command=command, on_outcome=on_outcome)
+    return run_plan(planned, judged, seed=0, command=command, on_outcome=on_outcome)
 
 
 def _same_case(stored: Case, made: Case | None) -> Check:
@@ -89,7 +92,11 @@ def _same_case(stored: Case, made: Case | None) -> Check:
         if made is None:
             return [failed("case", "made from its seed", "is no standard case any more; write the vectors anew")]
         ours, theirs = stored.arrays(), made.arrays()
-        return [
+        settings = {name for name, value in made.settings().items() if stored.settings().get(name) != value}
+        changed = [
+            failed(name, "made from its seed", "is another setting; write the vectors anew") for name in settings
+        ]
+        return changed + [
             passed(name, "made from its seed")
             if name in ours and _agree(ours[name], array)
             else failed(name, "made from its seed", "differs from what its seed makes; write the vectors anew")

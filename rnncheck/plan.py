@@ -11,8 +11,10 @@ from functools import cache, partial
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER
+from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER, SEED
 from rnncheck.checks.check import Bench, Check, Source
+from rnncheck.checks.frequencies import frequency_cases, frequency_checks
+from rnncheck.checks.metamorphic import metamorphic_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.published import published_checks
 from rnncheck.checks.resume import resume_checks
@@ -23,12 +25,13 @@ from rnncheck.download import public_file
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
+from rnncheck.options import VerifyOptions, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
 from rnncheck.sweep import BATCHES, Sweep
+from rnncheck.trajectory import MARKS, trajectory_check
 from rnncheck.vectors import VectorOracle, read_vectors
-from rnncheck.verify import VerifyOptions, torch_available
 
 __all__ = ["Plan", "plan"]
 
@@ -87,7 +90,14 @@ def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, V
         return [_lockstep]
     if options.sized:
         return [_sweep]
-    return [_standard, _gates, _opinions, _resume, *([_oracles, _sweep, _lockstep] if torch else [])]
+    return [
+        _standard,
+        _gates,
+        _relations,
+        _opinions,
+        _resume,
+        *([_oracles, _sweep, _lockstep, _trajectories] if torch else []),
+    ]
 
 
 def _standard(planned: Plan, options: VerifyOptions) -> None:
@@ -104,6 +114,15 @@ def _gates(planned: Plan, options: VerifyOptions) -> None:
     """Judge the RNN as a graph of gates like any other implementation. It is for reading, so short cases do."""
     oracle, cases = _vectors(options)
     planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
+
+
+def _relations(planned: Plan, options: VerifyOptions) -> None:
+    """Ask what needs no right answer: relations between calls, and how often each token is drawn."""
+    oracle, cases = _vectors(options)
+    lengths = (5, 10) if options.level == "quick" else (*range(11), 130)
+    planned.add(NumpyImpl(), oracle, metamorphic_checks([c for c in _passes(cases, 130) if len(c.x) in lengths]))
+    draws = [c for c in frequency_cases(SEED) if options.dtype in (None, str(c.dtype))]
+    planned.add(NumpyImpl(), oracle, frequency_checks(draws))
 
 
 def _opinions(planned: Plan, options: VerifyOptions) -> None:
@@ -146,6 +165,14 @@ def _lockstep(planned: Plan, options: VerifyOptions) -> None:
         data = load_dataset(RECIPES[name], str(options.data or shipped_text(name)))
         lockstep = Lockstep(RECIPES[name], data, options.seed)
         planned.add(NumpyImpl(), LiveOracle(), lockstep_checks(lockstep, steps))
+
+
+def _trajectories(planned: Plan, options: VerifyOptions) -> None:
+    """Each recipe in free run, against how far one unit in the last place leads."""
+    marks = [s for s in MARKS if s <= 20 or options.level != "quick"]
+    loaders = {name: partial(load_dataset, path=str(shipped_text(name))) for name in RECIPES}
+    checks = (trajectory_check(RECIPES[name], load, options.seed, marks) for name, load in loaders.items())
+    planned.add(NumpyImpl(), LiveOracle(), checks)
 
 
 def _resume(planned: Plan, options: VerifyOptions) -> None:

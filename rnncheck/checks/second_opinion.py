@@ -16,9 +16,10 @@ from rnncheck.result import Comparison, Verdict
 from rnncheck.tolerance import unit_roundoff
 from rnncheck.trace import Trace
 
-__all__ = ["ExtendedPrecision", "Rounded", "difference_checks", "directional_derivative"]
+__all__ = ["ExtendedPrecision", "Rounded", "difference_checks", "differentiable", "directional_derivative"]
 
-STEP = 2.0**-14
+STEP = {"tanh": 2.0**-14, "relu": 2.0**-24}
+"""How far to move. A ReLU has a corner at 0: cases stay 2^-16 away from it, and so must the moved ones."""
 
 
 class Rounded:
@@ -52,21 +53,23 @@ class ExtendedPrecision:
 def difference_checks(cases: Sequence[RNNCase]) -> Iterator[Check]:
     """Plan central differences for the cases whose gradient is that of the loss: full BPTT, one number as loss."""
     for case in cases:
-        if (
-            case.bptt == "full"
-            and case.reduction != "none"
-            and case.nonlinearity == "tanh"
-            and case.dtype == np.float64
-        ):
+        if differentiable(case):
             yield Check(f"reference-differences[{case.name}]", "reference-differences", _ask(case))
+
+
+def differentiable(case: RNNCase) -> bool:
+    """Tell whether central differences can judge the gradient: it is that of one number, in float64."""
+    return case.bptt == "full" and case.reduction != "none" and case.dtype == np.float64
 
 
 def _ask(case: RNNCase) -> Callable[[Bench], list[Comparison]]:
     return lambda bench: [directional_derivative(case, bench.run(case), seed) for seed in (1, 2)]
 
 
-def directional_derivative(case: RNNCase, trace: Trace, seed: int) -> Comparison:
-    """Compare the gradient along a random direction with (L(+h) - L(-h)) / 2h of an independent forward pass.
+def directional_derivative(
+    case: RNNCase, trace: Trace, seed: int, run: Callable[[RNNCase], Trace] | None = None
+) -> Comparison:
+    """Compare the gradient along a random direction with (L(+h) - L(-h)) / 2h. `run` gives L; if not given, our RNN.
 
     D(h) - D(h/2) is three times the error that the third derivative of L makes in D(h/2); the other part of the
     allowance is the rounding of the losses.
@@ -79,13 +82,14 @@ def directional_derivative(case: RNNCase, trace: Trace, seed: int) -> Comparison
 
     def loss(step: float) -> float:
         there = case.arrays() | {n: a + step * direction[n] for n, a in moved.items()}
-        return float(NumpyImpl().run(RNNCase.from_parts(there, case.settings()))["loss"])
+        return float((run or NumpyImpl().run)(RNNCase.from_parts(there, case.settings()))["loss"])
 
     def difference(step: float) -> float:
         return (loss(step) - loss(-step)) / (2 * step)
 
-    coarse, fine = difference(STEP), difference(STEP / 2)
-    allowance = abs(coarse - fine) + 64 * unit_roundoff(case.dtype) * abs(loss(0.0)) / STEP
+    h = STEP[case.nonlinearity]
+    coarse, fine = difference(h), difference(h / 2)
+    allowance = abs(coarse - fine) + 64 * unit_roundoff(case.dtype) * abs(loss(0.0)) / h
     error = abs(fine - slope) / allowance
     verdict = Verdict.PASSED if error <= 1 else Verdict.FAILED
     return Comparison(

@@ -24,6 +24,7 @@ class OptimSteps:
         self.rule = case
         self.params = self.take_params(case.params)
         self.memory = {name: self.first_memory(w) for name, w in self.params.items()}
+        self.memory |= {name: left.copy() for name, left in (case.buffer or {}).items()}
         recorded: dict[str, Array] = {}
         for s in range(len(next(iter(case.grads.values())))):
             self.step_all(s)
