@@ -49,11 +49,8 @@ def show(report: Report, out: Console) -> None:
 
 def _table(report: Report) -> Table:
     table = Table(title=Text(f"{report.implementation} against {report.oracle}"), title_justify="left")
-    table.add_column("family")
-    table.add_column("checks", justify="right")
-    table.add_column("compared", justify="right")
-    table.add_column("worst margin")
-    table.add_column("verdict")
+    for column in ("family", "checks", "compared", "worst margin", "verdict"):
+        table.add_column(column, justify="right" if column in ("checks", "compared") else "left", overflow="fold")
     for name, outcomes in report.families.items():
         compared = sum(outcome.compared for outcome in outcomes)
         words = family_verdict(outcomes)
