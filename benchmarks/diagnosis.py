@@ -114,9 +114,8 @@ def measure(what: str, shown: str, args: argparse.Namespace, state: dict[str, st
         state[key] = verdict(found, planted)
         expected = ("unknown",) if what == "removed" else ("exact", "hidden", "either")
         if state[key] not in (*expected, "unobservable"):
-            print(
-                f"{state[key]}: {' + '.join(planted)} -> {found.verdict} {found.names} {[c.what for c in found.causes][:3]}"
-            )
+            read = [cause.what for cause in found.causes][:3]
+            print(f"{state[key]}: {key} -> {found.verdict} {found.names} {read}")
     counts = Counter(v for k, v in state.items() if k.startswith(f"{what} {shown} "))
     print(f"{what}, {shown}: {dict(counts.most_common())}")
     if spent:

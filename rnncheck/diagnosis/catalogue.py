@@ -27,10 +27,10 @@ def explain(observed: Observation, kind: str, names: Collection[str], base: Expl
     if not seen or _explains(base, seen):
         return [base]
     if not base:
-        found = [(name,) for name in names if _explains((name,), seen)]
-        if found:
-            return found
-    found, known = [], set()
+        alone: list[Explanation] = [(name,) for name in names if _explains((name,), seen)]
+        if alone:
+            return alone
+    found, known = list[Explanation](), set[frozenset[str]]()
     for pair in _pairs(names, seen, base):
         if frozenset(pair) not in known and _explains(pair, seen):
             found.append(pair)

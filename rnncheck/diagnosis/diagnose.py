@@ -6,9 +6,10 @@ from fnmatch import fnmatchcase
 from rnncheck.diagnosis.alternatives import Alternative, true_of
 from rnncheck.diagnosis.behaviour import wrong_steps
 from rnncheck.diagnosis.catalogue import Explanation, explain, hidden
-from rnncheck.diagnosis.conventions import conventions, undo_layout
+from rnncheck.diagnosis.conventions import conventions
 from rnncheck.diagnosis.decoder import decode
 from rnncheck.diagnosis.finding import Cause, Diagnosis, Verdict
+from rnncheck.diagnosis.layout import undo_layout
 from rnncheck.diagnosis.observation import Observation, Seen, observation, rank
 from rnncheck.diagnosis.probes import PLAIN
 from rnncheck.diagnosis.reading import Reading

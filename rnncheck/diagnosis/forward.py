@@ -59,7 +59,7 @@ def _preactivations(h: Array) -> Iterator[tuple[str, Array]]:
     with np.errstate(all="ignore"):
         if np.abs(h).max() < 1:
             yield "tanh", np.arctanh(h)
-        if 0 < h.min() and h.max() < 1:
+        if h.min() > 0 and h.max() < 1:
             yield "sigmoid", np.log(h / (1 - h))
         if np.abs(h).max() < 1:
             yield "sin", np.arcsin(h)
@@ -68,7 +68,7 @@ def _preactivations(h: Array) -> Iterator[tuple[str, Array]]:
 
 
 def _hidden_terms(t: Table) -> dict[str, Array]:
-    """What pre-activations have been seen to be made of."""
+    """Return the terms that pre-activations have been seen to be made of."""
     W_xh, W_hh, b_h = t.params["W_xh"], t.params["W_hh"], t.bias("b_h")
     x = W_xh.T[t.x]
     before = t.before

@@ -1,9 +1,10 @@
 """What an implementation is asked in order to be diagnosed: a plain case, and others that differ from it in one thing.
 
 The plain cases make the inner values readable from outside. No token occurs twice, so that each column of dW_xh is one
-da_t; the states h_0..h_T of both sequences are fewer than H, so that a sum over them can be taken apart; so are the
+da_t; the states h_0..h_T of all sequences are fewer than H, so that a sum over them can be taken apart; so are the
 gradients of the logits beside V. Three cases share their parameters: an operator of size (H, H) needs H equations.
-T, B, T B, H and V all differ, and 2 is none of them: a factor tells where it comes from. What is wrong in one of the other probes alone is wrong because of the one thing in which it differs.
+T, B, T B, H and V all differ, and 2 is none of them: a factor tells where it comes from. What is wrong in one of the
+other probes alone is wrong because of the one thing in which it differs.
 """
 
 from collections.abc import Iterator

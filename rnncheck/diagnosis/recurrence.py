@@ -27,9 +27,8 @@ def read_recurrence(t: Table) -> Iterator[Reading]:
         yield Reading(
             "dh", "dh_t = da_t: the array that is shown as dh is da", "multiply into a new array, not into dh"
         )
-    elif derivative is not None:
-        if derivative.explained or t.dh is not None:
-            yield derivative
+    elif derivative is not None and (derivative.explained or t.dh is not None):
+        yield derivative
     if t.sizes["T"] > 1 and (t.dh is not None or derivative is None or not derivative.explained):
         dh = t.divided(t.da) if t.dh is None or overwritten else t.dh
         carry = _carry(t, dh)

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 
-
 from rnncheck.diagnosis.observation import Arrays, look, right
 from rnncheck.diagnosis.probes import PLAIN, Probe
 from rnncheck.faults import FAULTS, FaultsExcludeError, combine

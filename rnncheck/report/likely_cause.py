@@ -29,8 +29,7 @@ def _body(found: Diagnosis) -> Iterator[str]:
         yield f"first wrong: {found.earliest}{_steps(found.steps)}, {found.where}".rstrip(", ")
     for cause in found.causes:
         yield from _cause(cause)
-    for place in found.located:
-        yield place
+    yield from found.located
     if found.consequences:
         yield f"consequences: {_listed(found.consequences)}"
     if found.unexplained and found.causes:
