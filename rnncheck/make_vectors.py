@@ -1,6 +1,7 @@
 """Make the stored vectors from the standard cases, and check that they still are what they were made to be."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -15,8 +16,10 @@ from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
 from rnncheck.oracle import update_paths
 from rnncheck.plan import Plan
+from rnncheck.power import exposed, trials
 from rnncheck.result import Comparison, Report
 from rnncheck.shipped import data_folder
+from rnncheck.standard import standard_checks
 from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
@@ -28,7 +31,7 @@ FOLDER = "vectors/v1"
 
 
 def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], None]) -> None:
-    """Ask the oracle about every standard case, measure its scales, and write the folder anew.
+    """Ask the oracle about every standard case, measure its scales and its power, and write the folder anew.
 
     Raises
     ------
@@ -41,7 +44,11 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
     vectors = []
     for done, case in enumerate(cases, start=1):
         vectors.append(make_vector(case))
-        on_progress(case.name, done, len(cases))
+        on_progress(case.name, done, 2 * len(cases))
+    oracle = VectorOracle(vectors)
+    for number, trial in enumerate(trials(cases, standard_checks(cases))):
+        vectors[number] = replace(vectors[number], exposes=tuple(exposed(trial, oracle)))
+        on_progress(trial.case.name, len(cases) + number + 1, 2 * len(cases))
     write_folder(folder or data_folder() / FOLDER, vectors)
 
 

@@ -11,7 +11,7 @@ from functools import cache, partial
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER, SEED
+from rnncheck.cases import DTYPES, SEED
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
@@ -19,8 +19,7 @@ from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.published import published_checks
 from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
-from rnncheck.checks.state import state_checks
-from rnncheck.checks.steps import compare_all, step_checks
+from rnncheck.checks.steps import compare_all
 from rnncheck.download import public_file
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
@@ -28,11 +27,12 @@ from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
+from rnncheck.standard import cover, standard_checks
 from rnncheck.sweep import BATCHES, Sweep
-from rnncheck.vectors import VectorOracle, read_vectors
+from rnncheck.vectors import Vector, VectorOracle, read_vectors
 from rnncheck.verify import VerifyOptions, torch_available
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "fresh_sources", "plan", "standard_vectors"]
 
 SWEEP_CASES = {"quick": 24, "default": 192, "full": 10_000}
 
@@ -95,11 +95,7 @@ def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, V
 def _standard(planned: Plan, options: VerifyOptions) -> None:
     """Our RNN against the stored vectors."""
     oracle, cases = _vectors(options)
-    passes = [c for c in cases if isinstance(c, RNNCase)]
-    planned.add(NumpyImpl(), oracle, pass_checks(map(Source.of, passes)))
-    planned.add(NumpyImpl(), oracle, step_checks([c for c in cases if not isinstance(c, RNNCase)]))
-    stateful = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) in (7, 10)]
-    planned.add(NumpyImpl(), oracle, state_checks(stateful))
+    planned.add(NumpyImpl(), oracle, standard_checks(cases))
 
 
 def _gates(planned: Plan, options: VerifyOptions) -> None:
@@ -137,6 +133,12 @@ def _oracles(planned: Plan, options: VerifyOptions) -> None:
 
 def _sweep(planned: Plan, options: VerifyOptions) -> None:
     """Fresh cases from the seed against PyTorch."""
+    checks = pass_checks(fresh_sources(options), "sweep-")
+    planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), checks)
+
+
+def fresh_sources(options: VerifyOptions) -> Iterator[Source]:
+    """Yield the fresh cases that `options` ask for: of their sizes, or of every T in 1..64."""
     lengths = options.lengths or tuple(range(1, 65))
     sweep = Sweep(
         lengths,
@@ -146,8 +148,7 @@ def _sweep(planned: Plan, options: VerifyOptions) -> None:
         vocab=options.vocab,
         dtypes=(options.dtype,) if options.dtype else DTYPES,
     )
-    count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
-    planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), pass_checks(sweep.sources(count), "sweep-"))
+    return sweep.sources(options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level]))
 
 
 def _lockstep(planned: Plan, options: VerifyOptions) -> None:
@@ -172,11 +173,15 @@ def _published(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
+    vectors = standard_vectors(options)
+    return VectorOracle(vectors), [v.case for v in vectors]
+
+
+def standard_vectors(options: VerifyOptions) -> list[Vector]:
+    """Return the stored vectors that `options` ask for; a quick run takes the few that expose every fault."""
     vectors = read_vectors(shipped("vectors/v1"))
-    cases = [v.case for v in vectors if str(v.case.dtype) in ((options.dtype,) if options.dtype else DTYPES)]
-    ladder = QUICK_LADDER if options.level == "quick" else (*LADDER,)
-    kept = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) in ladder]
-    return VectorOracle(vectors), kept
+    kept = [v for v in vectors if options.dtype in (None, str(v.case.dtype))]
+    return cover(kept) if options.level == "quick" else kept
 
 
 def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
