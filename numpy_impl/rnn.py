@@ -96,7 +96,7 @@ def _carry_windowed(
     After j rounds, `far[s]` is the gradient of the loss of step s + j with respect to h_s. The definition recomputes
     the states of each window, O(T k) single steps; they come out the same, so k products over all s do the work.
     """
-    far = dh.copy()
+    far = dh
     for _ in range(min(k, len(dh) - 1)):
         da_later = far[1:] * df[1 : len(far)]
         far = (da_later.reshape(-1, W_hh.shape[0]) @ W_hh).reshape(da_later.shape)

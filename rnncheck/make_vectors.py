@@ -7,6 +7,7 @@ from shlex import quote
 
 import numpy as np
 
+from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import standard_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
@@ -14,7 +15,7 @@ from rnncheck.checks.second_opinion import Rounded
 from rnncheck.checks.steps import compare_all
 from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
-from rnncheck.oracle import update_paths
+from rnncheck.options import torch_available
 from rnncheck.plan import Plan
 from rnncheck.power import exposed, trials
 from rnncheck.result import Comparison, Report
@@ -23,7 +24,7 @@ from rnncheck.standard import standard_checks
 from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
-from rnncheck.verify import Progress, run_plan, torch_available
+from rnncheck.verify import Progress, run_plan
 
 __all__ = ["FOLDER", "check_vectors", "make_vector", "write_vectors"]
 

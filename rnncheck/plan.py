@@ -24,13 +24,13 @@ from rnncheck.download import public_file
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
+from rnncheck.options import VerifyOptions, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
 from rnncheck.standard import cover, standard_checks
 from rnncheck.sweep import BATCHES, Sweep
 from rnncheck.vectors import Vector, VectorOracle, read_vectors
-from rnncheck.verify import VerifyOptions, torch_available
 
 __all__ = ["Plan", "fresh_sources", "plan", "standard_vectors"]
 

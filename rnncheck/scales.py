@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from rnncheck.arithmetic import Arithmetic
 from rnncheck.case import Case, RNNCase
 from rnncheck.montecarlo import MonteCarlo, gate
-from rnncheck.oracle import Arithmetic
 from rnncheck.tolerance import Tolerance
 from rnncheck.trace import TIMED, Trace
 

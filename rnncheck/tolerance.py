@@ -42,7 +42,8 @@ GATE = 64.0
 NUDGE = 2.0**-40
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True)
+class Finding:
     """The worst place of an array: its error in units of the scale, of `limit` allowed."""
 
     error: float

@@ -14,7 +14,6 @@ from rnncheck.case import Case
 from rnncheck.implementation import Implementation, NumpyImpl
 from rnncheck.trace import Trace
 
-
 AT_LEAST = "RNNCHECK_AT_LEAST"
 """So many tests must pass: fewer, and something has stopped being collected without anybody noticing."""
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rnncheck.arithmetic import Arithmetic, update_paths
 from rnncheck.case import ClipCase, OptimCase, RNNCase
 from rnncheck.cases import clip_cases, optim_cases, sample_cases
 from rnncheck.checks.check import Bench, Check, Source, run_check
@@ -14,7 +15,6 @@ from rnncheck.compare import Answer
 from rnncheck.errors import NotShownError, OracleError
 from rnncheck.implementation import NumpyImpl
 from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.oracle import Arithmetic, update_paths
 from rnncheck.result import Comparison, Verdict
 from rnncheck.tolerance import fallback
 

@@ -259,7 +259,7 @@ def test_options_reach_the_engine(engine: Engine, tmp_path: Path) -> None:
 def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     main(["verify"])
     monkeypatch.delitem(sys.modules, "rnncheck.verify")
-    from rnncheck.verify import VerifyOptions
+    from rnncheck.options import VerifyOptions
 
     assert set(engine.options) == set(VerifyOptions.__dataclass_fields__)
 

@@ -71,7 +71,7 @@ def verify(
     sizes = {"--lengths": lengths, "--batch": batch, "--hidden": hidden, "--vocab": vocab, "--dtype": dtype}
     _refuse_contradictions(recipe, published, data, [option for option, size in sizes.items() if size is not None])
     from rnncheck.cli.output import Output
-    from rnncheck.verify import VerifyOptions
+    from rnncheck.options import VerifyOptions
     from rnncheck.verify import verify as run
 
     options = VerifyOptions(

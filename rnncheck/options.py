@@ -1,0 +1,50 @@
+"""What to verify: the flags of `rnncheck verify` as one value, and the command that says the same."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from shlex import quote
+from typing import Literal
+
+__all__ = ["VerifyOptions", "torch_available"]
+
+
+@dataclass(frozen=True)
+class VerifyOptions:
+    """What to verify: the flags of `rnncheck verify`. Sizes that are given select fresh cases of those sizes."""
+
+    level: Literal["quick", "default", "full"] = "default"
+    dtype: str | None = None
+    lengths: tuple[int, ...] | None = None
+    batch: tuple[int, ...] | None = None
+    hidden: int | None = None
+    vocab: int | None = None
+    cases: int | None = None
+    recipe: str | None = None
+    published: bool = False
+    data: Path | None = None
+    seed: int = 0
+    select: str | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether sizes, or just fresh cases, were asked for, so that these replace the standard ones."""
+        sizes = (self.lengths, self.batch, self.hidden, self.vocab)
+        return any(v is not None for v in sizes) or (self.cases is not None and self.level != "full")
+
+    @property
+    def command(self) -> str:
+        """The command that runs the same plan."""
+        words = ["rnncheck verify"] + ([f"--{self.level}"] if self.level != "default" else [])
+        for name in ("dtype", "hidden", "vocab", "cases", "recipe", "data"):
+            value = getattr(self, name)
+            words += [] if value is None else [f"--{name} {quote(str(value))}"]
+        for name in ("lengths", "batch"):
+            value = getattr(self, name)
+            words += [] if value is None else [f"--{name} {','.join(map(str, value))}"]
+        return " ".join(words + (["--published"] if self.published else []) + [f"--seed {self.seed}"])
+
+
+def torch_available() -> bool:
+    """Tell whether torch is installed, without importing it."""
+    return find_spec("torch") is not None

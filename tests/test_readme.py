@@ -1,0 +1,69 @@
+"""The README's blocks are run: a Python block prints the text block below it, a console line exits with 0.
+
+The two commands of the front page are run by `.ci/run`, and the one that fetches torch needs a network.
+"""
+
+import contextlib
+import io
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from rnncheck.cli import main
+
+README = Path(__file__).parent.parent / "README.md"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+NEEDS_TORCH = ("--framework both", "verify --lengths", "verify --recipe")
+
+
+def blocks(text):
+    return [(kind, body) for kind, body in BLOCK.findall(text)]
+
+
+def run_python(text):
+    """Run every Python block, in one namespace, and return pairs of what it printed and what the text block says."""
+    found = blocks(text)
+    namespace, pairs = {}, []
+    for (kind, body), (next_kind, expected) in zip(found, [*found[1:], ("", "")], strict=True):
+        if kind == "python":
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(body, "README.md", "exec"), namespace)
+            pairs.append((printed.getvalue(), expected if next_kind == "text" else ""))
+    return pairs
+
+
+def console_lines(text):
+    return [line[2:] for kind, body in blocks(text) if kind == "console" for line in body.splitlines()]
+
+
+def test_every_python_block_prints_what_stands_below_it():
+    pairs = run_python(README.read_text(encoding="utf-8"))
+    assert pairs
+    for printed, expected in pairs:
+        assert printed == expected
+
+
+def test_a_block_that_contradicts_the_code_is_seen():
+    text = README.read_text(encoding="utf-8").replace("dh       failed", "dh       passed")
+    assert any(printed != expected for printed, expected in run_python(text))
+
+
+def test_every_command_of_the_readme_runs(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    lines = console_lines(README.read_text(encoding="utf-8"))
+    assert len(lines) >= 8
+    for line in lines:
+        if any(words in line for words in NEEDS_TORCH):
+            pytest.importorskip("torch")
+        program, *arguments = shlex.split(line)
+        assert program == "rnncheck"
+        assert main(arguments) == 0, line
+        capfd.readouterr()
+
+
+def test_the_two_commands_are_where_ci_looks_for_them():
+    marked = re.search(r"<!-- commands -->\n(.*?)<!-- end -->", README.read_text(encoding="utf-8"), re.S)
+    assert blocks(marked[1]) == [("", 'pip install ".[torch]" && rnncheck verify\npip install tox && tox\n')]
