@@ -41,8 +41,19 @@ class VerifyOptions:
             words += [] if value is None else [f"--{name} {quote(str(value))}"]
         for name in ("lengths", "batch"):
             value = getattr(self, name)
-            words += [] if value is None else [f"--{name} {','.join(map(str, value))}"]
+            words += [] if value is None else [f"--{name} {_ranges(value)}"]
         return " ".join(words + (["--published"] if self.published else []) + [f"--seed {self.seed}"])
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Write a list of numbers as the command line reads it: `1-64,100`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def torch_available() -> bool:

@@ -4,7 +4,8 @@ Sections, each a few lines: our RNN against the stored vectors; the graph of gat
 other; fresh cases against PyTorch; training in lockstep on text; resuming; published figures.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
@@ -26,6 +27,7 @@ from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop,
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.options import VerifyOptions, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
+from rnncheck.planned import expected_checks
 from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
 from rnncheck.standard import cover, standard_checks
@@ -44,6 +46,12 @@ class Plan:
     oracle: str
     checks: list[tuple[Check, Bench]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lacking: int = 0
+
+    @property
+    def count(self) -> int:
+        """The number of checks that there are to be."""
+        return len(self.checks) + self.lacking
 
     def add(self, implementation: Implementation, oracle: Oracle, checks: Iterator[Check]) -> None:
         """Append checks of one implementation against one oracle; they share a bench, so that a case runs once."""
@@ -65,18 +73,27 @@ class Plan:
             raise UserError(
                 f"-k {expression!r} matches none of {len(self.checks)} planned checks; the first is {first}"
             )
-        self.checks = kept
+        self.checks, self.lacking = kept, 0
+
+    def hold_against(self, expected: Mapping[str, int]) -> None:
+        """Miss the checks of each family of which there are fewer than expected: the run is then not complete."""
+        found = Counter(check.family for check, _ in self.checks)
+        for family, count in expected.items():
+            if found[family] < count:
+                self.lacking += count - found[family]
+                self.notes.append(f"family {family}: {count} checks are to be planned, and there are {found[family]}")
 
 
-def plan(options: VerifyOptions) -> Plan:
-    """Plan every check that `options` ask for."""
-    torch = torch_available()
+def plan(options: VerifyOptions, torch: bool | None = None) -> Plan:
+    """Plan every check that `options` ask for; `torch` says whether it is there to be asked."""
+    torch = torch_available() if torch is None else torch
     planned = Plan("torch" if torch else "stored vectors")
     if not torch:
         planned.notes.append("torch is not installed: judged by the stored vectors alone, no fresh cases, no lockstep")
         _refuse_without_torch(options)
     for section in _sections(options, torch):
         section(planned, options)
+    planned.hold_against(expected_checks(options, torch))
     if options.select:
         planned.select(options.select)
     return planned
@@ -107,7 +124,7 @@ def _gates(planned: Plan, options: VerifyOptions) -> None:
 def _relations(planned: Plan, options: VerifyOptions) -> None:
     """What needs no right answer: relations between calls, and how often each token is drawn."""
     oracle, cases = _vectors(options)
-    lengths = (5, 10) if options.level == "quick" else (*range(11), 130)
+    lengths = (*range(11), 130)
     planned.add(NumpyImpl(), oracle, metamorphic_checks([c for c in _passes(cases, 130) if len(c.x) in lengths]))
     draws = [c for c in frequency_cases(SEED) if options.dtype in (None, str(c.dtype))]
     planned.add(NumpyImpl(), oracle, frequency_checks(draws))
@@ -137,8 +154,8 @@ def _sweep(planned: Plan, options: VerifyOptions) -> None:
     planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), checks)
 
 
-def fresh_sources(options: VerifyOptions) -> Iterator[Source]:
-    """Yield the fresh cases that `options` ask for: of their sizes, or of every T in 1..64."""
+def fresh_sources(options: VerifyOptions) -> list[Source]:
+    """Return the fresh cases that `options` ask for: of their sizes, or of every T in 1..64."""
     lengths = options.lengths or tuple(range(1, 65))
     sweep = Sweep(
         lengths,
@@ -148,7 +165,8 @@ def fresh_sources(options: VerifyOptions) -> Iterator[Source]:
         vocab=options.vocab,
         dtypes=(options.dtype,) if options.dtype else DTYPES,
     )
-    return sweep.sources(options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level]))
+    count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
+    return list(sweep.sources(count))
 
 
 def _lockstep(planned: Plan, options: VerifyOptions) -> None:
@@ -179,9 +197,13 @@ def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
 
 def standard_vectors(options: VerifyOptions) -> list[Vector]:
     """Return the stored vectors that `options` ask for; a quick run takes the few that expose every fault."""
-    vectors = read_vectors(shipped("vectors/v1"))
-    kept = [v for v in vectors if options.dtype in (None, str(v.case.dtype))]
+    kept = [v for v in _shipped_vectors() if options.dtype in (None, str(v.case.dtype))]
     return cover(kept) if options.level == "quick" else kept
+
+
+@cache
+def _shipped_vectors() -> list[Vector]:
+    return read_vectors(shipped("vectors/v1"))
 
 
 def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:

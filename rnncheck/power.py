@@ -6,11 +6,11 @@ margin of 1000 is an error a thousand times as large as rounding may be.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from rnncheck.case import Case
+from rnncheck.case import Case, OptimCase, RNNCase, SampleCase
 from rnncheck.checks.check import Bench, Check, run_check
 from rnncheck.errors import UserError
 from rnncheck.faults import FAULTS, Fault
@@ -18,12 +18,25 @@ from rnncheck.oracle import Oracle
 from rnncheck.result import Verdict
 from rnncheck.textbook import Textbook
 
-__all__ = ["CLEARLY", "Catch", "Kill", "Trial", "case_of", "equivalent", "exposed", "kill_matrix", "trials"]
+__all__ = [
+    "CLEARLY",
+    "Catch",
+    "Kill",
+    "Trial",
+    "case_of",
+    "equivalent",
+    "exposed",
+    "kill_matrix",
+    "largest_margin",
+    "steps_of",
+    "touched",
+    "trials",
+]
 
 CLEARLY = 1000.0
 """So many allowances off, a fault is exposed: no other machine's rounding can hide it again."""
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -109,41 +122,56 @@ def trials(cases: Sequence[Case], checks: Iterable[Check]) -> list[Trial]:
 
 
 def kill_matrix(
-    trials: Sequence[Trial],
+    trials: Iterable[Trial],
     oracle: Oracle,
-    faults: Mapping[str, Fault] = FAULTS,
-    on_progress: Progress = lambda case, done, planned: None,
+    *,
+    afresh: bool = True,
+    on_progress: Progress = lambda case, done: None,
 ) -> list[Kill]:
-    """Put every fault to every trial, each time afresh: what one case leaves behind is no merit of the next.
+    """Put every fault to every trial: `afresh`, so that no case gets the credit for what another has left behind.
+
+    Otherwise one faulty program goes through all trials, as a candidate does.
 
     Raises
     ------
     UserError
         If a check fails the textbook without any fault: it would then seem to catch everything.
     """
-    catches: dict[str, list[Catch]] = {name: [] for name in faults}
-    dtypes = tuple(dict.fromkeys(str(trial.case.dtype) for trial in trials))
+    catches: dict[str, list[Catch]] = {name: [] for name in FAULTS}
+    benches = {name: Bench(fault.build(), oracle) for name, fault in FAULTS.items()}
+    dtypes: dict[str, None] = {}
     for done, trial in enumerate(trials, start=1):
+        dtypes[str(trial.case.dtype)] = None
         _control(trial, oracle)
-        for fault in _touched(faults.values(), trial.case):
-            catches[fault.name] += _catches(fault, trial, Bench(fault.build(), oracle))
-        on_progress(trial.case.name, done, len(trials))
-    return [Kill(fault, dtypes, tuple(catches[name])) for name, fault in faults.items()]
+        for fault in touched(FAULTS.values(), trial.case):
+            bench = Bench(fault.build(), oracle) if afresh else benches[fault.name]
+            catches[fault.name] += _catches(fault, trial, bench)
+        on_progress(trial.case.name, done)
+    return [Kill(fault, tuple(dtypes), tuple(catches[name])) for name, fault in FAULTS.items()]
 
 
-def exposed(trial: Trial, oracle: Oracle, faults: Iterable[Fault] = tuple(FAULTS.values())) -> list[str]:
+def exposed(trial: Trial, oracle: Oracle) -> list[str]:
     """Name the faults that a trial exposes, in the order of the catalogue."""
-    found = []
-    for fault in _touched(faults, trial.case):
-        catches = _catches(fault, trial, Bench(fault.build(), oracle))
-        if any(catch.margin >= CLEARLY for catch in catches):
-            found.append(fault.name)
-    return found
+    return [f.name for f in touched(FAULTS.values(), trial.case) if largest_margin(f, trial, oracle) >= CLEARLY]
 
 
-def _touched(faults: Iterable[Fault], case: Case) -> Iterator[Fault]:
-    """Leave out the faults of other kinds of cases: they do nothing here."""
-    return (fault for fault in faults if case.kind in fault.kinds)
+def largest_margin(fault: Fault, trial: Trial, oracle: Oracle) -> float:
+    """Return the largest error, in allowances, that the checks of a trial see in a fault; 0 if they see none."""
+    return max((catch.margin for catch in _catches(fault, trial, Bench(fault.build(), oracle))), default=0.0)
+
+
+def touched(faults: Iterable[Fault], case: Case) -> Iterator[Fault]:
+    """Leave out the faults that do nothing here: those of other kinds of cases, and of longer ones."""
+    return (fault for fault in faults if case.kind in fault.kinds and fault.shows_from <= steps_of(case))
+
+
+def steps_of(case: Case) -> int:
+    """Return T, the number of tokens drawn, or the number of steps of an optimiser."""
+    if isinstance(case, RNNCase):
+        return len(case.x)
+    if isinstance(case, SampleCase):
+        return len(case.uniforms)
+    return len(next(iter(case.grads.values()))) if isinstance(case, OptimCase) else 1
 
 
 def _catches(fault: Fault, trial: Trial, bench: Bench) -> Iterator[Catch]:

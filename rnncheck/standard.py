@@ -1,8 +1,7 @@
 """What is asked of every standard case: its arrays against the oracle's, and some questions about state."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-
-import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Check, Source
@@ -24,18 +23,20 @@ def standard_checks(cases: Sequence[Case]) -> Iterator[Check]:
     yield from state_checks([c for c in cases if not isinstance(c, RNNCase) or len(c.x) == STATEFUL])
 
 
-def cover(vectors: Sequence[Vector]) -> list[Vector]:
-    """Choose few vectors that expose, together and in each dtype, every fault that all of them expose.
+def cover(vectors: Sequence[Vector], times: int = 2) -> list[Vector]:
+    """Choose few vectors that expose, in each dtype, every fault `times` over if so many of all vectors do.
 
     Greedily: the one that exposes most, then whichever exposes most of what is left.
     """
-    hidden = {(fault, v.case.dtype) for v in vectors for fault in v.exposes}
-    chosen: list[Vector] = []
-    while hidden:
-        chosen.append(max(vectors, key=lambda v: len(hidden.intersection(_shown(v)))))
-        hidden -= _shown(chosen[-1])
-    return [v for v in vectors if v in chosen]
+    wanted = Counter(shown for v in vectors for shown in _shown(v))
+    left = Counter({shown: min(times, count) for shown, count in wanted.items()})
+    chosen: set[str] = set()
+    while left:
+        best = max((v for v in vectors if v.case.name not in chosen), key=lambda v: len(_shown(v) & left.keys()))
+        chosen.add(best.case.name)
+        left -= Counter(_shown(best))
+    return [v for v in vectors if v.case.name in chosen]
 
 
-def _shown(vector: Vector) -> set[tuple[str, np.dtype]]:
-    return {(fault, vector.case.dtype) for fault in vector.exposes}
+def _shown(vector: Vector) -> set[tuple[str, str]]:
+    return {(fault, str(vector.case.dtype)) for fault in vector.exposes}

@@ -88,8 +88,9 @@ def write_folder(
         if stale.name not in listed:
             stale.unlink()
     shutil.copyfile(Path(__file__).with_name(SCHEMA), folder / SCHEMA)
-    manifest = {"format": FORMAT, "$schema": f"./{SCHEMA}", "vectors": entries}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    lines = ",\n".join(json.dumps(entry) for entry in entries)  # a line for each, as a diff shows it best
+    manifest = f'{{"format": {FORMAT}, "$schema": "./{SCHEMA}", "vectors": [\n{lines}\n]}}\n'
+    (folder / MANIFEST).write_text(manifest, encoding="utf-8")
 
 
 def read_vectors(folder: Path) -> list[Vector]:

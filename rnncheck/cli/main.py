@@ -14,6 +14,7 @@ from rnncheck import __version__
 from rnncheck.cli import vectors
 from rnncheck.cli.faults import explain, faults
 from rnncheck.cli.guard import CANNOT_RUN, exit_code
+from rnncheck.cli.power import power
 from rnncheck.cli.sample import sample
 from rnncheck.cli.threads import pin
 from rnncheck.cli.train import train
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for command in (verify, train, sample, faults, explain):
+for command in (verify, train, sample, faults, explain, power):
     app.command(epilog=CODES)(command)
 app.add_typer(vectors.app, name="vectors")
 
