@@ -5,6 +5,7 @@ An oracle gives an Answer: a Trace and the tolerance it is to be compared with.
 
 from typing import Protocol
 
+from rnncheck.arithmetic import Arithmetic, update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.compare import Answer
 from rnncheck.implementation import Implementation, TorchLoop

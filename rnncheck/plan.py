@@ -32,6 +32,7 @@ from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
 from rnncheck.standard import cover, standard_checks
 from rnncheck.sweep import BATCHES, Sweep
+from rnncheck.trajectory import MARKS, trajectory_check
 from rnncheck.vectors import Vector, VectorOracle, read_vectors
 
 __all__ = ["Plan", "fresh_sources", "plan", "standard_vectors"]
@@ -106,7 +107,14 @@ def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, V
         return [_lockstep]
     if options.sized:
         return [_sweep]
-    return [_standard, _gates, _relations, _opinions, _resume, *([_oracles, _sweep, _lockstep] if torch else [])]
+    return [
+        _standard,
+        _gates,
+        _relations,
+        _opinions,
+        _resume,
+        *([_oracles, _sweep, _lockstep, _trajectories] if torch else []),
+    ]
 
 
 def _standard(planned: Plan, options: VerifyOptions) -> None:
@@ -122,7 +130,7 @@ def _gates(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _relations(planned: Plan, options: VerifyOptions) -> None:
-    """What needs no right answer: relations between calls, and how often each token is drawn."""
+    """Ask what needs no right answer: relations between calls, and how often each token is drawn."""
     oracle, cases = _vectors(options)
     lengths = (*range(11), 130)
     planned.add(NumpyImpl(), oracle, metamorphic_checks([c for c in _passes(cases, 130) if len(c.x) in lengths]))
@@ -176,6 +184,14 @@ def _lockstep(planned: Plan, options: VerifyOptions) -> None:
         data = load_dataset(RECIPES[name], str(options.data or shipped_text(name)))
         lockstep = Lockstep(RECIPES[name], data, options.seed)
         planned.add(NumpyImpl(), LiveOracle(), lockstep_checks(lockstep, steps))
+
+
+def _trajectories(planned: Plan, options: VerifyOptions) -> None:
+    """Each recipe in free run, against how far one unit in the last place leads."""
+    marks = [s for s in MARKS if s <= 20 or options.level != "quick"]
+    loaders = {name: partial(load_dataset, path=str(shipped_text(name))) for name in RECIPES}
+    checks = (trajectory_check(RECIPES[name], load, options.seed, marks) for name, load in loaders.items())
+    planned.add(NumpyImpl(), LiveOracle(), checks)
 
 
 def _resume(planned: Plan, options: VerifyOptions) -> None:

@@ -19,7 +19,7 @@ from rnncheck.errors import UserError
 from rnncheck.result import Comparison, Verdict
 from rnncheck.shipped import shipped_text
 
-__all__ = ["DEFAULT_SEED", "Framework", "Request", "Tally", "follow", "prepare"]
+__all__ = ["DEFAULT_SEED", "Framework", "Request", "Tally", "follow", "prepare", "torch_step"]
 
 DEFAULT_SEED = 1
 """The seed of the published run of `names`."""
@@ -132,7 +132,7 @@ def follow(run: Run, data: Dataset, steps: int, framework: Framework, tally: Tal
     if framework == "numpy":
         yield from train(run, data, steps)
     elif framework == "torch":
-        yield from train(run, data, steps, _torch_step)
+        yield from train(run, data, steps, torch_step)
     else:
         from rnncheck.checks.check import Bench
         from rnncheck.implementation import NumpyImpl
@@ -145,10 +145,11 @@ def follow(run: Run, data: Dataset, steps: int, framework: Framework, tally: Tal
             yield advance(run, data)
 
 
-def _torch_step(
+def torch_step(
     recipe: Recipe, params: Flat, opt_state: State, lr: float, batch: Batch, h0: np.ndarray | None
 ) -> StepOut:
-    from reference.train import torch_step
+    """Take one step of a run in PyTorch: the step function to train with in place of our own."""
+    from reference import train as reference
 
-    loss, updated, state, h_T = torch_step(recipe.settings(), params, opt_state, lr, batch, h0)
+    loss, updated, state, h_T = reference.torch_step(recipe.settings(), params, opt_state, lr, batch, h0)
     return StepOut(loss, Flat.pack(updated), state, h_T)

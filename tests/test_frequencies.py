@@ -1,4 +1,4 @@
-"""The frequencies of a right sampler pass, those of every wrong one fail; the test's own arithmetic is held to tables."""
+"""The frequencies of a right sampler pass, those of every wrong one fail; the arithmetic is held against tables."""
 
 import math
 from collections import Counter

@@ -13,14 +13,15 @@ import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, Check
-from rnncheck.compare import Answer, compare
+from rnncheck.compare import Answer
 from rnncheck.errors import NotShownError
 from rnncheck.implementation import Implementation
+from rnncheck.judge import judge
 from rnncheck.result import Comparison
 from rnncheck.tolerance import fallback
 from rnncheck.trace import TIMED, Trace
 
-__all__ = ["OwnScales", "Relation", "Run", "Shown", "judge"]
+__all__ = ["OwnScales", "Relation", "Run", "Shown", "compare_predicted"]
 
 Run = Callable[[RNNCase], "Shown"]
 
@@ -48,17 +49,17 @@ class Relation:
                 return Shown(bench.run(other))
 
             trace = run(case)
-            return judge(case, trace, self.predict(run, case, trace), bench.ask_oracle(case))
+            return compare_predicted(case, trace, self.predict(run, case, trace), bench.ask_oracle(case))
 
         return Check(f"metamorphic-{self.name}[{case.name}]", "metamorphic", ask)
 
 
-def judge(case: RNNCase, trace: Trace, predicted: Trace, answer: Answer) -> list[Comparison]:
+def compare_predicted(case: RNNCase, trace: Trace, predicted: Trace, answer: Answer) -> list[Comparison]:
     """Compare with what was predicted. Of `answer` only the tolerance counts, and for which steps it is known."""
     expected = {n: np.asarray(a, np.float64) for n, a in predicted.items() if n in answer.trace}
     if answer.steps is not None:
         expected = {n: a[list(answer.steps)] if n in TIMED else a for n, a in expected.items()}
-    found = compare(case, trace, Answer(expected, answer.tolerance, answer.steps))
+    found = judge(case, trace, answer._replace(trace=expected))
     return [comparison for comparison in found if comparison.array in predicted]
 
 
