@@ -1,6 +1,6 @@
 """Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
 
-__all__ = ["NotShownError", "OracleError", "TraceMismatch", "UserError"]
+__all__ = ["NotShownError", "OracleError", "TargetError", "TraceMismatch", "UserError"]
 
 
 class UserError(ValueError):
@@ -13,6 +13,10 @@ class TraceMismatch(AssertionError):  # noqa: N818 - it is a verdict, not an err
 
 class NotShownError(Exception):
     """An implementation does not offer what a case asks for: reported as "not shown", never silently skipped."""
+
+
+class TargetError(Exception):
+    """Code under test that runs in a process of its own gave no answer: it raised, ended, kept silent, or babbled."""
 
 
 class OracleError(RuntimeError):

@@ -1,4 +1,4 @@
-"""Under tox the tested copy is the installed one: a test run of the checkout would not see a file missing in the wheel."""
+"""Under tox the tested copy is the installed one: a run of the checkout would not see that the wheel lacks a file."""
 
 import os
 import sys

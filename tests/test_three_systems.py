@@ -1,6 +1,7 @@
 """docs/three-systems.md: its examples run, its table of settings is that of the recipes."""
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "three-systems.md"
 
 def failures(page: str) -> int:
     """Run every example of the page, in order, and count those that do not print what the page says."""
-    examples = doctest.DocTestParser().get_doctest(page, {}, "three-systems.md", None, 0)
+    blocks = re.findall(r"^```pycon\n(.*?)^```$", page, re.M | re.S)
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, "three-systems.md", None, 0)
     assert examples.examples, "a page without examples cannot fail"
     return doctest.DocTestRunner(verbose=False).run(examples, out=lambda text: None).failed
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rnncheck.case import Case
 from rnncheck.compare import Answer
-from rnncheck.errors import NotShownError, OracleError
+from rnncheck.errors import NotShownError, OracleError, TargetError
 from rnncheck.implementation import Implementation
 from rnncheck.judge import judge
 from rnncheck.oracle import Oracle
@@ -95,6 +95,8 @@ def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
         verdict, message = Verdict.NOT_SHOWN, str(why)
     except OracleError:
         raise
+    except TargetError as error:  # it ran in a process of its own, and the sentence says how that ended
+        verdict, message = Verdict.FAILED, str(error)
     except Exception as error:  # whatever the code under test raises is its verdict, not ours
         verdict, message = Verdict.FAILED, f"raised {type(error).__name__}: {error}"
     return Outcome(

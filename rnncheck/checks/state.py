@@ -12,6 +12,7 @@ import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.trace import Trace
 
@@ -50,6 +51,7 @@ def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
 
 
 def _inputs_unmodified(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
+    _refuse_apart(bench)
     given = case.copy()
     bench.implementation.run(given)
     before, after = case.arrays(), given.arrays()
@@ -62,10 +64,14 @@ def _inputs_unmodified(bench: Bench, case: Case, _other: Case) -> list[Compariso
 
 
 def _no_alias(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
+    _refuse_apart(bench)
     given = case.copy()
-    trace = {name: np.asarray(array) for name, array in bench.implementation.run(given).items()}
+    shown = bench.implementation.run(given)
+    trace = {name: np.asarray(array) for name, array in shown.items()}
     inputs = given.arrays()
     found = dict.fromkeys(trace, "")
+    for name, other in getattr(shown, "shared", ()):  # seen in the process of its own in which the target runs
+        found[name] = f"shares memory with {other}: return a copy"
     for name, array in trace.items():
         for source, input_array in inputs.items():
             if np.may_share_memory(array, input_array) and np.shares_memory(array, input_array):
@@ -74,6 +80,12 @@ def _no_alias(bench: Bench, case: Case, _other: Case) -> list[Comparison]:
         if np.may_share_memory(trace[one], trace[two]) and np.shares_memory(trace[one], trace[two]):
             found[two] = f"shares memory with {one}: writing to one changes the other"
     return [failed(n, "no alias", why) if why else passed(n, "no alias") for n, why in found.items()]
+
+
+def _refuse_apart(bench: Bench) -> None:
+    """Ask nothing about memory of what runs in another: the answer would always be the right one."""
+    if getattr(bench.implementation, "apart", False):
+        raise NotShownError("a program of its own shares no memory with its caller: there is nothing to see")
 
 
 def _h0_none_is_zeros(bench: Bench, case: Case, _other: Case) -> list[Comparison]:

@@ -1,4 +1,4 @@
-"""`rnncheck vectors`: write the stored cases with their answers, and check those that are there."""
+"""`rnncheck vectors`: write the stored cases with their answers, check those that are there, export them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +32,30 @@ def write(folder: Folder = None, threads: Threads = None) -> None:
     with Output().progress("vectors") as progress:
         write_vectors(folder, progress.advance)
     typer.echo(f"{progress.done} vectors written to {folder or data_folder() / FOLDER}")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(file_okay=False, metavar="DIR", help="Made if it is not there.")],
+    select: Annotated[
+        str | None,
+        typer.Option("-k", metavar="EXPR", help="Only cases whose name matches, as in pytest: `T=5 and float64`."),
+    ] = None,
+) -> None:
+    """Write the stored cases, and apart from them their answers, as JSON lines that any language reads.
+
+    Let your program write its results to DIR/results.jsonl, then judge them: `rnncheck check --results DIR`.
+
+    For example:
+
+        rnncheck vectors export cases
+
+        rnncheck vectors export cases -k "float64 and not windowed"
+    """
+    from rnncheck.protocol.files import ANSWERS, CASES, export_shipped
+
+    written = export_shipped(folder, select)
+    typer.echo(f"{written} cases written to {folder / CASES}, their answers to {folder / ANSWERS}")
 
 
 @app.command()
