@@ -84,5 +84,5 @@ def words(blind: Blind, command: str) -> str:
 
 
 def _listed(faults: Sequence[Fault]) -> str:
-    names = [fault.name for fault in faults]
+    names = [fault.name for fault in sorted(faults, key=lambda fault: -(fault.seen or 0))]  # the most common first
     return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")

@@ -6,10 +6,14 @@ from typing import Any
 
 from rnncheck.blind import blind_spots, unexposed, words
 from rnncheck.case import RNNCase
+from rnncheck.cases import SEED
 from rnncheck.checks.check import Source
+from rnncheck.checks.frequencies import frequency_cases, frequency_checks
+from rnncheck.checks.metamorphic import metamorphic_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.relation import OwnScales
 from rnncheck.options import VerifyOptions
+from rnncheck.oracle import Oracle
 from rnncheck.plan import fresh_sources, standard_vectors
 from rnncheck.power import Kill, Trial, kill_matrix, trials
 from rnncheck.standard import standard_checks
@@ -20,6 +24,9 @@ __all__ = ["Measured", "blind_note", "measure_power"]
 
 LONGEST = 130
 """Longer standard cases are about rounding. What they expose, shorter ones expose as well, at a tenth of the time."""
+
+RELATED = (5, 3)
+"""T and B of the cases of which the relations are asked as well: each takes many runs."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +58,27 @@ def measure_power(
     options: VerifyOptions, on_progress: Callable[[str, int, int], None] = lambda case, done, planned: None
 ) -> Measured:
     """Put the catalogue to the cases that `options` choose."""
+    oracle: Oracle
     if options.sized:
         sources = fresh_sources(options)
-        planned, tried = len(sources), fresh_trials(sources)
-        kills = kill_matrix(
-            tried, OwnScales(Textbook()), afresh=False, on_progress=lambda case, done: on_progress(case, done, planned)
-        )
-        return Measured(kills, planned, options)
+        count, tried, oracle = len(sources), fresh_trials(sources), OwnScales(Textbook())
+    else:
+        chosen, oracle = standard_trials(options)
+        count, tried = len(chosen), iter(chosen)
+    kills = kill_matrix(
+        tried, oracle, afresh=not options.sized, on_progress=lambda case, done: on_progress(case, done, count)
+    )
+    return Measured(kills, count, options)
+
+
+def standard_trials(options: VerifyOptions) -> tuple[list[Trial], VectorOracle]:
+    """Return the standard cases with all that is asked of them, and of some whether the relations hold."""
     vectors = [v for v in standard_vectors(options) if not isinstance(v.case, RNNCase) or len(v.case.x) <= LONGEST]
     cases = [v.case for v in vectors]
-    kills = kill_matrix(
-        trials(cases, standard_checks(cases)),
-        VectorOracle(vectors),
-        on_progress=lambda case, done: on_progress(case, done, len(cases)),
-    )
-    return Measured(kills, len(cases), options)
+    related = [c for c in cases if isinstance(c, RNNCase) and c.x.shape[:2] == RELATED]
+    draws = [c for c in frequency_cases(SEED) if options.dtype in (None, str(c.dtype))]
+    tried = trials(cases, [*standard_checks(cases), *metamorphic_checks(related)])
+    return tried + trials(draws, frequency_checks(draws)), VectorOracle(vectors)
 
 
 def fresh_trials(sources: Sequence[Source]) -> Iterator[Trial]:

@@ -6,14 +6,16 @@ from pathlib import Path
 from shlex import quote
 from typing import Literal
 
-__all__ = ["VerifyOptions", "torch_available"]
+__all__ = ["Level", "VerifyOptions", "torch_available"]
+
+Level = Literal["quick", "default", "full"]
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
     """What to verify: the flags of `rnncheck verify`. Sizes that are given select fresh cases of those sizes."""
 
-    level: Literal["quick", "default", "full"] = "default"
+    level: Level = "default"
     dtype: str | None = None
     lengths: tuple[int, ...] | None = None
     batch: tuple[int, ...] | None = None

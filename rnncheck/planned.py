@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from rnncheck.options import VerifyOptions
+from rnncheck.options import Level, VerifyOptions
 
 __all__ = ["FILE", "count_checks", "expected_checks"]
 
@@ -29,7 +29,13 @@ def count_checks() -> dict[str, dict[str, int]]:
     """Plan every run that there is, and count."""
     from rnncheck.plan import plan
 
-    runs = [("quick", True), ("quick", False), ("default", True), ("default", False), ("full", True)]
+    runs: list[tuple[Level, bool]] = [
+        ("quick", True),
+        ("quick", False),
+        ("default", True),
+        ("default", False),
+        ("full", True),
+    ]
     plans = {_run(level, torch): plan(VerifyOptions(level=level), torch) for level, torch in runs}
     return {name: dict(Counter(check.family for check, _ in planned.checks)) for name, planned in plans.items()}
 

@@ -28,15 +28,17 @@ def cover(vectors: Sequence[Vector], times: int = 2) -> list[Vector]:
 
     Greedily: the one that exposes most, then whichever exposes most of what is left.
     """
-    wanted = Counter(shown for v in vectors for shown in _shown(v))
-    left = Counter({shown: min(times, count) for shown, count in wanted.items()})
+    shown = {v.case.name: _exposed_in_dtype(v) for v in vectors}
+    count = Counter(pair for pairs in shown.values() for pair in pairs)
+    left = Counter({pair: min(times, n) for pair, n in count.items()})
     chosen: set[str] = set()
     while left:
-        best = max((v for v in vectors if v.case.name not in chosen), key=lambda v: len(_shown(v) & left.keys()))
-        chosen.add(best.case.name)
-        left -= Counter(_shown(best))
+        best = max((name for name in shown if name not in chosen), key=lambda name: len(shown[name] & left.keys()))
+        chosen.add(best)
+        left -= Counter(shown[best])  # keeps what is still wanted: counts above zero
     return [v for v in vectors if v.case.name in chosen]
 
 
-def _shown(vector: Vector) -> set[tuple[str, str]]:
-    return {(fault, str(vector.case.dtype)) for fault in vector.exposes}
+def _exposed_in_dtype(vector: Vector) -> set[tuple[str, str]]:
+    dtype = str(vector.case.dtype)
+    return {(fault, dtype) for fault in vector.exposes}

@@ -15,7 +15,16 @@ import rnncheck
 PACKAGE = Path(rnncheck.__path__[0])
 TESTS = Path(__file__).parent
 VERDICTS = ("Comparison", "Outcome", "Finding", "Verdict", "Report", "Kill", "Blind")
-LIBRARIES = {"array_equal", "array_equiv", "allclose", "isclose", "shares_memory", "may_share_memory", "equal", "isfinite"}
+LIBRARIES = {
+    "array_equal",
+    "array_equiv",
+    "allclose",
+    "isclose",
+    "shares_memory",
+    "may_share_memory",
+    "equal",
+    "isfinite",
+}
 """Functions of NumPy and torch that say whether arrays agree, and raise nothing."""
 
 RAISING = {"assert_agrees"}
@@ -35,7 +44,9 @@ def returns_a_verdict(function: ast.FunctionDef) -> bool:
 def helpers() -> frozenset[str]:
     """Every function or method of the judge whose annotation says that it returns a verdict."""
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]
-    found = {n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and returns_a_verdict(n)}
+    found = {
+        n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and returns_a_verdict(n)
+    }
     return frozenset(found - RAISING)
 
 
