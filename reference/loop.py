@@ -1,6 +1,6 @@
 """The oracle: the recurrent network one step at a time, every gradient by autograd.
 
-    a_t = W_xh x_t + b_h + W_hh h_{t-1},    h_t = f(a_t),    f = tanh or ReLU
+    a_t = W_xh x_t + b_h + W_hh h_{t-1},    h_t = f(a_t),    f = tanh, ReLU or sigmoid
     logits_t = W_hy h_t + b_y,              loss_t = -log softmax(logits_t)[y_t]
 
 J. Elman, "Finding structure in time", 1990. No derivative is written here: autograd applies the chain rule to the
@@ -29,7 +29,7 @@ NO_TOKEN = -1
 """The input id that stands for the zero vector."""
 
 IGNORE_INDEX = -100
-NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu}
+NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
 
 
 class Nodes(NamedTuple):

@@ -33,8 +33,8 @@ def check_case(
 ) -> None:
     """Refuse a problem that torch would refuse in other words, or would answer with wrapped ids or nan."""
     I, H, V = check_params(params)
-    if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"nonlinearity is {nonlinearity!r}, expected tanh or relu")
+    if nonlinearity not in ("tanh", "relu", "sigmoid"):
+        raise ValueError(f"nonlinearity is {nonlinearity!r}, expected tanh, relu or sigmoid")
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}, expected one of {', '.join(REDUCTIONS)}")
     if x.ndim not in (2, 3) or 0 in x.shape[:2] or (x.ndim == 3 and x.shape[2] != I):

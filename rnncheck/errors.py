@@ -1,6 +1,6 @@
 """Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
 
-__all__ = ["NotShownError", "OracleError", "TargetError", "TraceMismatch", "UserError"]
+__all__ = ["NotJudgedError", "NotShownError", "OracleError", "TargetError", "TraceMismatch", "UserError"]
 
 
 class UserError(ValueError):
@@ -21,3 +21,7 @@ class TargetError(Exception):
 
 class OracleError(RuntimeError):
     """The oracle itself could not answer: nobody's verdict, the run ends with exit code 2."""
+
+
+class NotJudgedError(UserError):
+    """A target that this version does not judge, such as an LSTM: nothing is comparable, the command exits with 3."""

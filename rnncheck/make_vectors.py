@@ -83,15 +83,17 @@ def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None 
     planned.add(Rounded(TorchLoop()), oracle, (_same_case(v.case, fresh.pop(v.case.name, None)) for v in vectors))
     planned.add(Rounded(TorchLoop()), oracle, (_missing(name) for name in list(fresh)))
     planned.add(Rounded(TorchLoop()), oracle, exposure_checks(vectors, DTYPES))
+    judged = "torch, step by step"
     if torch_available():
         checks = (compare_all(Source.of(v.case), "vector-answer") for v in vectors)
         planned.add(Rounded(TorchLoop()), oracle, checks)
     else:
+        judged = "the cases of this version"
         planned.notes.append("torch is not installed: the answers themselves were not asked for again")
     if select:
         planned.select(select)
     command = "rnncheck vectors check" + (f" {quote(str(folder))}" if folder else "")
-    return run_plan(planned, "torch, step by step", seed=0, command=command, on_outcome=on_outcome)
+    return run_plan(planned, judged, seed=0, command=command, on_outcome=on_outcome)
 
 
 def _same_case(stored: Case, made: Case | None) -> Check:
@@ -99,7 +101,11 @@ def _same_case(stored: Case, made: Case | None) -> Check:
         if made is None:
             return [failed("case", "made from its seed", "is no standard case any more; write the vectors anew")]
         ours, theirs = stored.arrays(), made.arrays()
-        return [
+        settings = {name for name, value in made.settings().items() if stored.settings().get(name) != value}
+        changed = [
+            failed(name, "made from its seed", "is another setting; write the vectors anew") for name in settings
+        ]
+        return changed + [
             passed(name, "made from its seed")
             if name in ours and _agree(ours[name], array)
             else failed(name, "made from its seed", "differs from what its seed makes; write the vectors anew")

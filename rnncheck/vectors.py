@@ -74,8 +74,12 @@ def stored_steps(T: int) -> tuple[int, ...] | None:
 def write_folder(
     folder: Path, vectors: Sequence[Vector], on_progress: Callable[[str], None] = lambda name: None
 ) -> None:
-    """Write the vectors, then the manifest that lists them: a folder without manifest is not yet one."""
+    """Write the vectors, then the manifest that lists them: a folder without manifest is not yet one.
+
+    Files that the folder's manifest listed before and lists no more go; others are not ours to delete.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    before = _listed(folder / MANIFEST)
     entries = []
     for vector in vectors:
         content = save(_parts(vector))
@@ -83,14 +87,21 @@ def write_folder(
         path.write_bytes(content)
         entries.append(_entry(vector, path.name, content))
         on_progress(vector.case.name)
-    listed = {e["file"] for e in entries}
-    for stale in folder.glob("*.safetensors"):
-        if stale.name not in listed:
-            stale.unlink()
+    for stale in before - {e["file"] for e in entries}:
+        (folder / stale).unlink(missing_ok=True)
     shutil.copyfile(Path(__file__).with_name(SCHEMA), folder / SCHEMA)
     lines = ",\n".join(json.dumps(entry) for entry in entries)  # a line for each, as a diff shows it best
     manifest = f'{{"format": {FORMAT}, "$schema": "./{SCHEMA}", "vectors": [\n{lines}\n]}}\n'
     (folder / MANIFEST).write_text(manifest, encoding="utf-8")
+
+
+def _listed(manifest: Path) -> set[str]:
+    """Return the names of the files that a manifest lists, in its own folder; none where it cannot be read."""
+    try:
+        files = {entry["file"] for entry in json.loads(manifest.read_text(encoding="utf-8"))["vectors"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {file for file in files if Path(file).name == file}
 
 
 def read_vectors(folder: Path) -> list[Vector]:
@@ -105,11 +116,18 @@ def read_vectors(folder: Path) -> list[Vector]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}; write the folder anew with `rnncheck vectors write {folder}`") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {why}; write the folder anew with `rnncheck vectors write {folder}`") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise UserError(f"{path}: format is {found!r}, expected {FORMAT}; write it anew with `rnncheck vectors write`")
-    return [_read(folder, entry) for entry in manifest["vectors"]]
+    try:
+        return [_read(folder, entry) for entry in manifest["vectors"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not a manifest of vectors, or does not fit its files ({type(error).__name__} {error}); "
+            f"write the folder anew with `rnncheck vectors write {folder}`"
+        ) from error
 
 
 def _parts(vector: Vector) -> dict[str, np.ndarray]:
@@ -142,7 +160,8 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
         content = path.read_bytes()
         arrays = load(content)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: {error}; write the folder anew with `rnncheck vectors write {folder}`") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {why}; write the folder anew with `rnncheck vectors write {folder}`") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry["sha256"]:
         raise UserError(

@@ -60,7 +60,7 @@ def test_calls_leave_torchs_random_numbers_alone():
         ({"y": np.full((T, B), V)}, ValueError, "y holds the id 6: ids run from 0 to 5, besides only -100"),
         ({"y": np.full((T, B), -100), "reduction": "mean"}, ValueError, "y: every target is ignore_index"),
         ({"h0": np.zeros((1, H))}, ValueError, r"h0 has shape \(1, 3\), expected \(B, H\) = \(2, 3\)"),
-        ({"nonlinearity": "sigmoid"}, ValueError, "nonlinearity is 'sigmoid', expected tanh or relu"),
+        ({"nonlinearity": "softplus"}, ValueError, "nonlinearity is 'softplus', expected tanh, relu or sigmoid"),
         ({"reduction": "max"}, ValueError, "reduction is 'max', expected one of sum, mean, none"),
         ({"reduction": "none"}, ValueError, 'dloss is missing: reduction="none" needs an upstream gradient'),
         ({"dloss": np.ones(3)}, ValueError, r"dloss has shape \(3,\), expected \(\), the shape of the loss \(sum\)"),

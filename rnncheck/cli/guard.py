@@ -72,7 +72,7 @@ def _deliberate(error: BaseException) -> bool:
 
 def _usage(complaint: typer.BadParameter) -> str:
     command = complaint.ctx.command_path if complaint.ctx is not None else "rnncheck"
-    message = complaint.format_message().rstrip(".").replace("Value error, ", "")
+    message = " ".join(complaint.format_message().split()).rstrip(".").replace("Value error, ", "")
     return f"{message} (see {command} --help)"
 
 
@@ -82,8 +82,8 @@ def _system(error: OSError) -> int:
         _drop_output()
     if error.errno == errno.EPIPE:
         return CANNOT_RUN
-    where = "" if error.filename is None else f"{error.filename}: "
-    return _refuse(f"{where}{error.strerror or error}{_notes(error)}")
+    where = "standard output" if error.filename is None else error.filename
+    return _refuse(f"{where}: {error.strerror or error}{_notes(error)}")
 
 
 def _drop_output() -> None:

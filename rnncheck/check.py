@@ -1,0 +1,137 @@
+"""Judge somebody's own network: the cases that its interface can express, against stored vectors or torch."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from rnncheck.case import RNNCase
+from rnncheck.check_cases import FORMS, Form, check_cases, loud_case
+from rnncheck.checks.check import Check, Source
+from rnncheck.checks.own_clipping import clipping_checks
+from rnncheck.checks.passes import pass_checks
+from rnncheck.checks.state import state_checks
+from rnncheck.checks.steps import step_checks
+from rnncheck.errors import NotShownError, UserError
+from rnncheck.implementation import Implementation
+from rnncheck.options import torch_available
+from rnncheck.oracle import LiveOracle, Oracle
+from rnncheck.plan import Plan
+from rnncheck.protocol.files import ResultsImplementation
+from rnncheck.result import Outcome, Report
+from rnncheck.sandbox.protections import as_notes
+from rnncheck.shipped import shipped
+from rnncheck.target import Target
+from rnncheck.targets.adapter import Adapter
+from rnncheck.vectors import VectorOracle, read_vectors
+from rnncheck.verify import run_plan
+
+__all__ = ["FOLDER", "check_rnn", "plan_check"]
+
+FOLDER = "vectors/check"
+"""Where the vectors of the forms lie."""
+LONGEST = 130
+STATE_LENGTHS = (3, 6)
+
+
+def check_rnn(
+    implementation: Implementation,
+    *,
+    dtype: str = "float64",
+    select: str | None = None,
+    on_outcome: Callable[[Outcome, int, int], None] = lambda outcome, done, planned: None,
+) -> Report:
+    """Judge an implementation: anything with a `name` and `run(case) -> Trace`, or what `load_target` returns.
+
+    Raises
+    ------
+    UserError
+        If `select` chooses no check, or there is no oracle for what the implementation can be asked.
+    """
+    target = implementation if isinstance(implementation, Target) else Target(implementation.name, implementation)
+    planned = plan_check(target, dtype)
+    if select:
+        planned.select(select)
+    command = f"rnncheck check {target.words}" + (f" --dtype {dtype}" if dtype != "float64" else "")
+    if target.adapter is not None and not target.found and target.path is not None:
+        planned.notes.append(f"the adapter calls {target.path}: that is the file that was judged")
+    planned.notes += as_notes(target.protections)
+    report = run_plan(planned, target.name, 0, command, on_outcome)
+    report.settings = {"target": target.name, "dtype": dtype}
+    return report
+
+
+def plan_check(target: Target, dtype: str) -> Plan:
+    """Plan the checks of a target: the cases of its form, or all standard cases if it has no adapter."""
+    if target.adapter is None:
+        return _plan_standard(target, dtype)
+    form = form_of(target.adapter)
+    cases = check_cases(form, dtype, dict(target.adapter.fixed))
+    if not target.adapter.truncates:
+        cases = [c for c in cases if c.bptt == "full"]
+    oracle = _oracle(form, dtype, bool(target.adapter.fixed))
+    planned = Plan(oracle.name)
+    if target.assumed:
+        planned.notes.append(target.assumed)
+    planned.notes += _loud(target, form, dict(target.adapter.fixed))
+    planned.add(target, oracle, pass_checks(map(Source.of, cases)))
+    planned.add(target, oracle, _state(cases))
+    planned.add(target, oracle, clipping_checks(target, cases))
+    return planned
+
+
+def form_of(adapter: Adapter) -> Form:
+    """Return the form of cases that an adapter can express. A readout that is not its own has a bias."""
+    own = adapter.roles | (set() if "W_hy" in adapter.roles else {"b_y"})
+    biases = tuple(b for b in ("b_h", "b_y") if b in own)
+    return Form("ids" if adapter.takes_ids else "vectors", biases, adapter.nonlinearity, adapter.task)
+
+
+def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
+    """Return the stored vectors of a form if there are any, else torch."""
+    if form in FORMS and dtype == "float64" and not own_sizes:
+        return VectorOracle(read_vectors(shipped(f"{FOLDER}/{form.name}")))
+    if torch_available():
+        return LiveOracle()
+    raise UserError(
+        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, and torch is not installed; "
+        'install it with `pip install "rnncheck[torch]"`'
+    )
+
+
+def _state(cases: list[RNNCase]) -> Iterator[Check]:
+    """Ask about state, except for aliases: an adapter copies what it reads."""
+    asked = [c for c in cases if len(c.x) in STATE_LENGTHS and c.bptt == "full"]
+    return (check for check in state_checks(asked) if not check.name.startswith("state-no-alias"))
+
+
+def _loud(target: Target, form: Form, sizes: dict[str, int]) -> list[str]:
+    """Note where a softmax overflows: it is no wrong gradient, but it is worth knowing."""
+    try:
+        trace = target.run(loud_case(form, sizes))
+    except NotShownError:
+        return []
+    except Exception as error:
+        return [f"with logits of several hundred it raised {type(error).__name__}: {error}"]
+    broken = [name for name, array in trace.items() if not np.isfinite(np.asarray(array, float)).all()]
+    if not broken:
+        return []
+    if broken == ["loss"]:
+        return ["with logits of several hundred the loss is infinite: take it from the logits, not as the log of p"]
+    return [f"with logits of several hundred, {broken[0]} is not finite: subtract the maximum before the exponential"]
+
+
+def _plan_standard(target: Target, dtype: str) -> Plan:
+    """Ask everything of whoever takes any case: the standard cases with their stored vectors."""
+    vectors = read_vectors(shipped("vectors/v1"))
+    if isinstance(target.implementation, ResultsImplementation):
+        target.implementation.require([v.case.name for v in vectors])
+    cases = [v.case for v in vectors if str(v.case.dtype) == dtype]
+    oracle = VectorOracle(vectors)
+    planned = Plan(oracle.name)
+    passes = [c for c in cases if isinstance(c, RNNCase) and len(c.x) <= LONGEST]
+    others = [c for c in cases if not isinstance(c, RNNCase)]
+    planned.add(target, oracle, pass_checks(map(Source.of, passes)))
+    planned.add(target, oracle, step_checks(others))
+    if not isinstance(target.implementation, ResultsImplementation):  # of files, every question has one answer
+        planned.add(target, oracle, state_checks([*(c for c in passes if len(c.x) == 7), *others]))
+    return planned

@@ -1,0 +1,117 @@
+"""Say in one line what an adapter assumes, and write it out as a file that a person can edit."""
+
+from dataclasses import fields
+from pprint import pformat
+from typing import Any
+
+from rnncheck.targets.adapter import DIFFERENCE, Adapter
+from rnncheck.targets.conventions import FAMILIES
+from rnncheck.targets.layout import axes_of
+from rnncheck.targets.roles import last_word
+from rnncheck.targets.shelf import locate
+
+__all__ = ["SKELETON", "assumptions", "source_text"]
+
+COMMENTS = {
+    "make": "the statement that makes the object; sizes are T B I H V, k is how far back the gradient goes",
+    "sizes": "constants of the file, and what they are to be",
+    "params": "where each parameter is kept; a final .T: kept transposed; W_hh|W_xh: side by side in one array",
+    "calls": "the calls, in order; x y h0 come in the layouts of `axes`; dlogits or dh is an upstream gradient",
+    "axes": "layouts: T time, B batch, N the vector, 1 a single one; without B: one sequence at a time",
+    "trace": "where the other results are after the calls: h, logits or p (probabilities), loss, dx, dh0",
+    "grads": "where the gradients are after the calls, or 'difference': only applied, read off the weights",
+    "nonlinearity": "of the states: tanh, relu or sigmoid",
+    "task": "'every step' has a target, or the 'last step' only",
+    "loss_scale": "times this, the loss is that summed over time and batch",
+    "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
+    "fixed": "sizes that the file does not let anybody choose",
+    "memory": "what Adagrad remembers",
+}
+HEAD = '''"""How rnncheck calls {source}. {origin}
+
+Check with it:  rnncheck check {file}
+"""
+
+from rnncheck.targets import Adapter
+
+adapter = Adapter(
+'''
+
+
+def assumptions(adapter: Adapter) -> str:
+    """Say what was read as what, and which conventions were taken for granted."""
+    read = []
+    for key, place in adapter.params.items():
+        expressions, transposed = locate(place)
+        names = " + ".join(_plain(e) for e in expressions)
+        words = " and ".join(key.split("|"))
+        if names != words or transposed:
+            read.append(f"{names} as {words}" + (" transposed" if transposed else ""))
+    layout = " ".join(axes_of(adapter.axes.get("x", "")))
+    family = next((f.name for f in FAMILIES if adapter.axes.get("h0", adapter.axes.get("x")) in (f.h, *f.x)), layout)
+    words = [
+        "read " + (", ".join(read) if read else "parameters by their names"),
+        *([f"loss as {_reduction(adapter.loss_scale)}"] if "loss" in adapter.trace else []),
+        f"{'ids' if adapter.takes_ids else 'vectors'} as inputs, {family}" + (f" ({layout})" if " " in layout else ""),
+        *([] if adapter.batched else ["one sequence at a time"]),
+        *([] if adapter.task == "every step" else ["a target at the last step only"]),
+        *([] if adapter.nonlinearity == "tanh" else [f"{adapter.nonlinearity} states"]),
+        *([] if adapter.targets == "classes" else ["squared error of real targets"]),
+        _gradients(adapter),
+    ]
+    return "; ".join(words)
+
+
+def _plain(expression: str) -> str:
+    return last_word(expression) or expression
+
+
+def _reduction(scale: str) -> str:
+    return {"1": "sum", "T": "mean over time", "B": "mean over the batch", "T * B": "mean"}.get(scale, f"sum / ({scale})")
+
+
+def _gradients(adapter: Adapter) -> str:
+    scale = adapter.grad_scale.removeprefix("-").strip("()")
+    negated = ", negated" if adapter.grad_scale.startswith("-") else ""
+    of = "" if scale in ("1", adapter.loss_scale) else f", those of the {_reduction(scale)}"
+    where = "read off the applied update" if adapter.grads == DIFFERENCE else "as "
+    if adapter.grads != DIFFERENCE and not isinstance(adapter.grads, str):
+        returned = any(e.startswith(("out", "grads")) for e in adapter.grads.values())
+        where = "returned" if returned else "kept as attributes" if any("rnn." in e for e in adapter.grads.values()) else "kept as globals"
+    given = " from an upstream gradient" if any(u in " ".join(adapter.calls) for u in ("dlogits", "dh")) else ""
+    return f"gradients {where}{given}{negated}{of}"
+
+
+def source_text(adapter: Adapter, file: str, origin: str) -> str:
+    """Return the adapter as a Python file, each line with what it means."""
+    defaults = {f.name: f.default for f in fields(Adapter)}
+    order = ["source", "make", "sizes", "params", "calls", "axes", "nonlinearity", "task", "trace", "grads"]
+    names = order + [f.name for f in fields(Adapter) if f.name not in order]
+    lines = [HEAD.format(source=adapter.source, file=file, origin=origin)]
+    for name in names:
+        value: Any = getattr(adapter, name)
+        if name not in ("source", "params", "calls") and (not value or value == defaults[name]):
+            continue
+        value = dict(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
+        if name in COMMENTS:
+            lines.append(f"    # {COMMENTS[name]}\n")
+        text = pformat(value, width=100, sort_dicts=False).replace("\n", "\n        ")
+        lines.append(f"    {name}={text},\n")
+    return "".join([*lines, ")\n"])
+
+
+SKELETON = Adapter(
+    source="my_rnn.py",
+    make="rnn = file.RNN(I, H, V)",
+    sizes={"vocab_size": "V"},
+    params={"W_xh": "rnn.Wxh", "W_hh": "rnn.Whh", "b_h": "rnn.bh", "W_hy": "rnn.Why", "b_y": "rnn.by"},
+    calls=("loss, states = rnn.forward(x, y, h0)", "grads = rnn.backward()"),
+    axes={"x": "T", "y": "T", "h0": "N 1", "h": "T N 1"},
+    nonlinearity="tanh",
+    task="every step",
+    trace={"h": "states", "loss": "loss"},
+    grads={key: f"grads['d{name}']" for key, name in (("W_xh", "Wxh"), ("W_hh", "Whh"), ("b_h", "bh"), ("W_hy", "Why"), ("b_y", "by"))},
+    loss_scale="1",
+    grad_scale="1",
+)
+"""What `rnncheck new` writes: every field, to be edited."""

@@ -1,0 +1,64 @@
+"""Which assignments of a file are plain: constants, sizes, arrays of numbers; never a call that might train.
+
+An expression is plain if it is made of literals, names, operators and comprehensions, and calls nothing but harmless
+built-ins, NumPy (except what reads or writes files), methods of plain values, and the file's own functions that are
+named after initialisation; classes of its own are called without arguments only.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+
+__all__ = ["is_plain"]
+
+BUILTINS = frozenset(
+    "abs bool bytearray bytes dict divmod enumerate filter float frozenset int len list map max min open ord chr pow "
+    "range reversed round set slice sorted str sum tuple xrange zip".split()
+)
+FILES = frozenset("load loadtxt genfromtxt fromfile save savetxt savez savez_compressed memmap DataSource".split())
+INITIALISES = re.compile(r"init|xavier|glorot|rand|weight|param|orthog|zeros", re.IGNORECASE)
+VALUES = (str, bytes, int, float, list, tuple, dict, set, np.ndarray, np.generic)
+HARMLESS = (
+    *(ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List),
+    *(ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Attribute),
+    *(ast.Call, ast.keyword, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension),
+    *(ast.expr_context, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
+)
+
+
+def is_plain(node: ast.expr, names: Mapping[str, Any]) -> bool:
+    """Tell whether to evaluate `node`, given what the file has defined so far."""
+    if isinstance(node, ast.Lambda):
+        return True
+    return all(isinstance(n, HARMLESS) for n in ast.walk(node)) and all(
+        _may_call(n, names) for n in ast.walk(node) if isinstance(n, ast.Call)
+    )
+
+
+def _may_call(call: ast.Call, names: Mapping[str, Any]) -> bool:
+    function = call.func
+    if isinstance(function, ast.Name):
+        found = names.get(function.id)
+        if isinstance(found, type) and found.__module__.startswith("target_"):
+            return not call.args and not call.keywords  # a gate that is made of nothing, not a network
+        if isinstance(found, FunctionType) and function.id not in BUILTINS:
+            return bool(INITIALISES.search(function.id)) or _of_numpy(found)
+        return function.id in BUILTINS or _of_numpy(found)
+    if not isinstance(function, ast.Attribute) or function.attr in FILES:
+        return False
+    root = function.value
+    while isinstance(root, ast.Attribute | ast.Subscript):
+        root = root.value
+    if isinstance(root, ast.Name) and root.id in names:
+        return _of_numpy(names[root.id]) or isinstance(names[root.id], VALUES)
+    return not isinstance(root, ast.Name)  # a method of a literal, or of what another call has returned
+
+
+def _of_numpy(thing: Any) -> bool:
+    """Tell whether a module, function or object comes from NumPy."""
+    homes = (getattr(thing, "__name__", ""), getattr(thing, "__module__", ""), type(thing).__module__)
+    return any(isinstance(home, str) and home.partition(".")[0] == "numpy" for home in homes)

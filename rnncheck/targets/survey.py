@@ -1,0 +1,158 @@
+"""What a file offers, read from its syntax tree: classes and functions, their arguments, the names of their results."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+from rnncheck.targets.load import Loaded
+from rnncheck.targets.roles import argument_role
+from rnncheck.targets.source import Source, read_source
+
+__all__ = ["Class", "Function", "Survey", "survey"]
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function or method. `required` are the arguments without default, `returns` the names of its results."""
+
+    name: str
+    arguments: tuple[str, ...]
+    required: tuple[str, ...]
+    returns: tuple[str, ...]
+    node: ast.FunctionDef
+
+    @property
+    def roles(self) -> dict[str, str | None]:
+        """The role of each argument, by its name. Beside other weights, `V` is a weight and no size."""
+        found = {name: argument_role(name) for name in self.arguments}
+        if "V" in found and {"U", "W"} & set(found):
+            found["V"] = "W_hy"
+        return found
+
+    @property
+    def takes(self) -> set[str | None]:
+        """The roles of all arguments."""
+        return set(self.roles.values())
+
+
+@dataclass(frozen=True)
+class Class:
+    """A class with all methods, inherited ones included."""
+
+    name: str
+    methods: Mapping[str, Function]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All that was found. `globals_read` are the names of the file that each function reads, directly or not."""
+
+    classes: tuple[Class, ...]
+    functions: Mapping[str, Function]
+    trees: tuple[ast.Module, ...]
+
+    def globals_read(self, *functions: Function) -> set[str]:
+        """Return the global names that these functions, and those they call, read."""
+        found: set[str] = set()
+        waiting = list(functions)
+        while waiting:
+            names = _free_names(waiting.pop().node)
+            waiting += [self.functions[n] for n in names - found if n in self.functions]
+            found |= names
+        return found
+
+    def keys_of_params(self) -> list[str]:
+        """Return the keys under which the file looks for parameters in a dictionary argument: `params["Wxh"]`."""
+        found = []
+        for tree in self.trees:
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+                    owner = node.value.id if isinstance(node.value, ast.Name) else ""
+                    if isinstance(node.slice.value, str) and argument_role(owner) == "params":
+                        found.append(node.slice.value)
+        return list(dict.fromkeys(found))
+
+
+def survey(module: Loaded, source: Source) -> Survey:
+    """Look through a loaded file, and what it imports from files beside it."""
+    trees = (source.tree, *(read_source(p).tree for p in module.siblings if p != source.path))
+    functions, classes = _definitions(trees)
+    offered = [n for n, v in vars(module).items() if getattr(v, "__module__", "").startswith("target_")]
+    kept = {n: _function(functions[n]) for n in offered if n in functions and isinstance(vars(module)[n], FunctionType)}
+    found = [Class(n, _methods(n, classes)) for n in offered if n in classes and isinstance(vars(module)[n], type)]
+    return Survey(tuple(found), kept, trees)
+
+
+def _definitions(trees: tuple[ast.Module, ...]) -> tuple[dict[str, ast.FunctionDef], dict[str, ast.ClassDef]]:
+    """Return functions and classes by name, those that lie under `if` or `try` included."""
+    functions: dict[str, ast.FunctionDef] = {}
+    classes: dict[str, ast.ClassDef] = {}
+    for tree in trees:
+        waiting: list[ast.stmt] = list(tree.body)
+        while waiting:
+            node = waiting.pop(0)
+            if isinstance(node, ast.FunctionDef):
+                functions[node.name] = node
+            elif isinstance(node, ast.ClassDef):
+                classes[node.name] = node
+            elif isinstance(node, ast.If | ast.Try | ast.With):
+                waiting += [*node.body, *getattr(node, "orelse", [])]
+    return functions, classes
+
+
+def _methods(name: str, classes: Mapping[str, ast.ClassDef]) -> dict[str, Function]:
+    node = classes[name]
+    found: dict[str, Function] = {}
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in classes and base.id != name:
+            found |= _methods(base.id, classes)
+    return found | {m.name: _function(m, method=True) for m in node.body if isinstance(m, ast.FunctionDef)}
+
+
+def _function(node: ast.FunctionDef, method: bool = False) -> Function:
+    static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in node.decorator_list)
+    positional = [a.arg for a in (*node.args.posonlyargs, *node.args.args)][int(method and not static) :]
+    without_default = positional[: len(positional) - len(node.args.defaults)] if node.args.defaults else positional
+    keyword = [a.arg for a in node.args.kwonlyargs]
+    needed = [a.arg for a, d in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if d is None]
+    names = (*positional, *keyword)
+    return Function(node.name, names, (*without_default, *needed), tuple(_returns(node)), node)
+
+
+def _returns(node: ast.FunctionDef) -> list[str]:
+    """Return the names of the elements that the last `return` returns."""
+    values = [n.value for n in _own_nodes(node) if isinstance(n, ast.Return) and n.value is not None]
+    if not values:
+        return []
+    last = values[-1]
+    return [_name(e) for e in last.elts] if isinstance(last, ast.Tuple | ast.List) else [_name(last)]
+
+
+def _name(node: ast.expr) -> str:
+    """Name a result: `self.h[t]` is `h`, `-loss` and `loss / T` are `loss`, `np.array(hs)` is `hs`."""
+    if isinstance(node, ast.Call) and len(node.args) == 1:
+        return _name(node.args[0])
+    if isinstance(node, ast.BinOp):
+        return _name(node.left) or _name(node.right)
+    found = re.findall(r"[A-Za-z_]\w*", ast.unparse(node).partition("[")[0])
+    return found[-1] if found and isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.UnaryOp) else ""
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk in order of the source, without entering functions inside the function."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.Lambda | ast.ClassDef):
+            yield child
+            yield from _own_nodes(child)
+
+
+def _free_names(node: ast.FunctionDef) -> set[str]:
+    """Return the names a function reads and does not assign; `global` ones count as read."""
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    declared = {n for g in ast.walk(node) if isinstance(g, ast.Global) for n in g.names}
+    arguments: set[Any] = {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
+    stored = {n.id for n in names if isinstance(n.ctx, ast.Store)} - declared
+    return ({n.id for n in names if isinstance(n.ctx, ast.Load)} | declared) - stored - arguments
