@@ -23,6 +23,7 @@ extensions = [
     "mathjax_offline",
     "docstrings",
     "generated",
+    "pictures",
 ]
 exclude_patterns = ["_build", "_ext"]
 

@@ -404,6 +404,15 @@ def test_vectors_write_says_where(
     assert capsys.readouterr().out == f"1 vectors written to {Path(place)}\n"
 
 
+def test_vectors_are_not_made_for_a_folder_that_takes_none(
+    vectors: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors.fails_with(AssertionError("the work was done all the same"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert main(["vectors", "write", "here"]) == 2
+    assert "cannot write into here: permission denied" in complaint(capsys)
+
+
 def test_vectors_write_that_fails_is_one_sentence(vectors: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     vectors.fails_with(OSError(errno.ENOSPC, "No space left on device", "here/T=1.safetensors"))
     assert main(["vectors", "write", "here"]) == 2
