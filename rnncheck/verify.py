@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnncheck.checks.check import run_check
+from rnncheck.measure import blind_note
 from rnncheck.options import VerifyOptions
 from rnncheck.plan import Plan, plan
 from rnncheck.result import Outcome, Report, Verdict
@@ -23,15 +24,14 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
     """Run every check that `options` plan; `on_outcome` sees each outcome with how many are done and planned."""
     planned = plan(options)
     report = run_plan(planned, "numpy_impl", options.seed, options.command, on_outcome)
+    report.notes += filter(None, [blind_note(options)])
     report.settings = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items() if v is not None}
     return report
 
 
 def run_plan(planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress) -> Report:
     """Run the checks in their order. `command` runs the plan; with `-k` and a name it reproduces one check."""
-    report = Report(
-        implementation, planned.oracle, len(planned.checks), seed, notes=list(planned.notes), versions=versions()
-    )
+    report = Report(implementation, planned.oracle, planned.count, seed, notes=list(planned.notes), versions=versions())
     for done, (check, bench) in enumerate(planned.checks, start=1):
         outcome = run_check(check, bench, f"{command} -k '{check.name}'")
         report.outcomes.append(outcome)
