@@ -5,9 +5,8 @@ from shlex import quote
 
 import numpy as np
 
-from rnncheck.options import torch_available
 from rnncheck.case import RNNCase
-from rnncheck.check_cases import FORMS, Form, check_cases, loud_case
+from rnncheck.check_cases import FORMS, FORMS_FOLDER, Form, check_cases, loud_case
 from rnncheck.checks.check import Check, Source
 from rnncheck.checks.own_clipping import clipping_checks
 from rnncheck.checks.passes import pass_checks
@@ -15,6 +14,7 @@ from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import step_checks
 from rnncheck.errors import NotShownError, UserError
 from rnncheck.implementation import Implementation
+from rnncheck.options import torch_available
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.plan import Plan
 from rnncheck.result import Outcome, Report
@@ -24,10 +24,8 @@ from rnncheck.targets.adapter import Adapter
 from rnncheck.vectors import VectorOracle, read_vectors
 from rnncheck.verify import run_plan
 
-__all__ = ["FOLDER", "check_rnn", "plan_check"]
+__all__ = ["check_rnn", "form_of", "plan_check"]
 
-FOLDER = "vectors/check"
-"""Where the vectors of the forms lie."""
 LONGEST = 130
 STATE_LENGTHS = (3, 6)
 
@@ -47,11 +45,15 @@ def check_rnn(
         If `select` chooses no check, or there is no oracle for what the implementation can be asked.
     """
     target = implementation if isinstance(implementation, Target) else Target(implementation.name, implementation)
-    planned = plan_check(target, dtype)
-    if select:
-        planned.select(select)
-    command = f"rnncheck check {quote(target.name)}" + (f" --dtype {dtype}" if dtype != "float64" else "")
-    report = run_plan(planned, target.name, 0, command, on_outcome)
+    try:
+        planned = plan_check(target, dtype)
+        if select:
+            planned.select(select)
+        command = f"rnncheck check {quote(target.name)}" + (f" --dtype {dtype}" if dtype != "float64" else "")
+        report = run_plan(planned, target.name, 0, command, on_outcome)
+        report.notes += target.protections
+    finally:
+        target.close()
     report.settings = {"target": target.name, "dtype": dtype}
     return report
 
@@ -85,11 +87,12 @@ def form_of(adapter: Adapter) -> Form:
 def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
     """Return the stored vectors of a form if there are any, else torch."""
     if form in FORMS and dtype == "float64" and not own_sizes:
-        return VectorOracle(read_vectors(shipped(f"{FOLDER}/{form.name}")))
+        return VectorOracle(read_vectors(shipped(f"{FORMS_FOLDER}/{form.name}")))
     if torch_available():
         return LiveOracle()
+    whose = "its own sizes" if own_sizes else dtype
     raise UserError(
-        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, and torch is not installed; "
+        f"there are no stored vectors for {form.name} in {whose}, and torch is not installed; "
         'install it with `pip install "rnncheck[torch]"`'
     )
 

@@ -1,6 +1,6 @@
 """Make the stored vectors from the standard cases, and check that they still are what they were made to be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -9,6 +9,7 @@ import numpy as np
 from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import standard_cases
+from rnncheck.check_cases import FORMS, FORMS_FOLDER, check_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
 from rnncheck.checks.second_opinion import Rounded
 from rnncheck.checks.steps import compare_all
@@ -31,6 +32,8 @@ FOLDER = "vectors/v1"
 def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], None]) -> None:
     """Ask the oracle about every standard case, measure its scales, and write the folder anew.
 
+    Without a folder the shipped ones are written: also those of `rnncheck check`, one for each form.
+
     Raises
     ------
     UserError
@@ -38,12 +41,17 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
     """
     if not torch_available():
         raise UserError('torch is not installed, and it makes the vectors; pip install "rnncheck[torch]"')
-    cases = standard_cases()
-    vectors = []
-    for done, case in enumerate(cases, start=1):
-        vectors.append(make_vector(case))
-        on_progress(case.name, done, len(cases))
-    write_folder(folder or data_folder() / FOLDER, vectors)
+    folders: dict[Path, Sequence[Case]] = {folder or data_folder() / FOLDER: standard_cases()}
+    if folder is None:
+        folders.update((data_folder() / FORMS_FOLDER / form.name, check_cases(form)) for form in FORMS)
+    planned, done = sum(map(len, folders.values())), 0
+    for place, cases in folders.items():
+        vectors = []
+        for case in cases:
+            vectors.append(make_vector(case))
+            done += 1
+            on_progress(case.name, done, planned)
+        write_folder(place, vectors)
 
 
 def make_vector(case: Case) -> Vector:

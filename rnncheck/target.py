@@ -1,9 +1,9 @@
 """TARGET: what `rnncheck check` is pointed at, as one word.
 
-    numpy_impl · reference            what is shipped
-    file.py · file.py:Name            a class or function in a script; or an adapter, or a function run(case)
-    file.ipynb · file.ipynb:Name      the same in a notebook
-    module:Name                       the same in an importable module
+numpy_impl · reference            what is shipped
+file.py · file.py:Name            a class or function in a script; or an adapter, or a function run(case)
+file.ipynb · file.ipynb:Name      the same in a notebook
+module:Name                       the same in an importable module
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Any
 
 from rnncheck.case import Case
 from rnncheck.checks.second_opinion import Rounded
-from rnncheck.errors import NotJudgedError, UserError
+from rnncheck.errors import NotJudgedError, TargetError, UserError
 from rnncheck.implementation import Implementation, NumpyImpl, TorchLoop
 from rnncheck.sandbox.target import SandboxedTarget, ask_apart
 from rnncheck.targets.adapter import Adapter
@@ -47,6 +47,16 @@ class Target:
         else:
             used, bounds = self.implementation.clips(case)  # type: ignore[attr-defined]
         return bool(used), [(float(low), float(high)) for low, high in bounds]
+
+    @property
+    def protections(self) -> tuple[str, ...]:
+        """What is in force while it runs, in sentences; none in this process."""
+        return self.implementation.protections if isinstance(self.implementation, SandboxedTarget) else ()
+
+    def close(self) -> None:
+        """End its process, if it has one."""
+        if isinstance(self.implementation, SandboxedTarget):
+            self.implementation.sandbox.stop()
 
     @property
     def assumed(self) -> str:
@@ -97,7 +107,10 @@ def load_target(text: str, *, isolated: bool = False) -> Target:
         return Target(text, Rounded(TorchLoop()))
     path, name = split_target(text)
     question = {"path": str(path.resolve()), "name": name}
-    found = ask_apart(path, "targets.entry:look", question) if isolated else look(question)
+    try:
+        found = ask_apart(path, "targets.entry:look", question) if isolated else look(question)
+    except TargetError as why:
+        raise UserError(f"{text}: looking at it failed: {why}") from why
     if "not_judged" in found:
         raise NotJudgedError(found["not_judged"])
     code = Path(found["path"])

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.checks.check import Check, failed, passed
 from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.targets.adapter import Adapter
@@ -62,7 +62,10 @@ def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) 
     scale = eval(target.adapter.grad_scale, case.sizes) if target.adapter else 1
     if bounds:
         low, high = bounds[0]
-        return [_alike(n, np.clip(free[n] / scale, low, high) * scale, clipped[n], f"between {low:g} and {high:g}") for n in shown]
+        return [
+            _alike(n, np.clip(free[n] / scale, low, high) * scale, clipped[n], f"between {low:g} and {high:g}")
+            for n in shown
+        ]
     factor = np.vdot(free[shown[0]], clipped[shown[0]]) / np.vdot(free[shown[0]], free[shown[0]])
     return [_alike(n, factor * free[n], clipped[n], "by one factor for all") for n in shown]
 
@@ -70,4 +73,6 @@ def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) 
 def _alike(name: str, expected: np.ndarray, clipped: np.ndarray, how: str) -> Comparison:
     if expected.shape == clipped.shape and np.abs(expected - clipped).max() <= AGREE * np.abs(expected).max():
         return passed(name, "own clipping")
-    return failed(name, "own clipping", f"is not the finished gradient clipped {how}: clip once, after the loop over time")
+    return failed(
+        name, "own clipping", f"is not the finished gradient clipped {how}: clip once, after the loop over time"
+    )

@@ -25,6 +25,9 @@ def check(
         Path | None,
         typer.Option("--save-adapter", metavar="FILE", help="Write down how the target was called, for editing."),
     ] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Run it here, without limits: for a debugger, and code you trust.")
+    ] = False,
     dtype: Annotated[Literal["float32", "float64"], typer.Option(help="The dtype of the cases.")] = "float64",
     select: Select = None,
     json: JsonFile = None,
@@ -53,7 +56,7 @@ def check(
     if save_adapter is not None:
         check_target(save_adapter)
     try:
-        found = load_target(target)
+        found = load_target(target, isolated=not in_process)
     except NotJudgedError as why:
         typer.echo(f"rnncheck: {why}", err=True)
         return NOTHING_COMPARABLE
@@ -64,7 +67,7 @@ def check(
     return output.emit(report)
 
 
-def _save(target: "Target", file: Path) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _save(target: "Target", file: Path) -> None:  # type: ignore[name-defined]
     """Write the adapter, with the way from its folder to the target's file."""
     from dataclasses import replace
     from os.path import relpath

@@ -81,7 +81,9 @@ def _cells(path: Path) -> str:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is no notebook ({error!r}); save it again as .ipynb or as a script") from error
     joined = ["".join(text) if isinstance(text, list) else str(text) for text in texts]
-    return "\n".join(_python(text) for text in joined if not text.lstrip().startswith(("%%bash", "%%html", "%%javascript")))
+    return "\n".join(
+        _python(text) for text in joined if not text.lstrip().startswith(("%%bash", "%%html", "%%javascript"))
+    )
 
 
 def _python(cell: str) -> str:
