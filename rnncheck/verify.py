@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from rnncheck.checks.check import run_check
+from rnncheck.checks.check import Bench, Check, run_check
 from rnncheck.options import VerifyOptions
 from rnncheck.plan import Plan, plan
 from rnncheck.result import Outcome, Report
@@ -13,6 +13,7 @@ from rnncheck.versions import versions
 __all__ = ["Progress", "run_plan", "verify"]
 
 Progress = Callable[[Outcome, int, int], None]
+Ask = Callable[[Check, Bench, str], Outcome]
 
 
 def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
@@ -23,13 +24,13 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
     return report
 
 
-def run_plan(planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress) -> Report:
+def run_plan(planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress, ask: Ask = run_check) -> Report:
     """Run the checks in their order. `command` runs the plan; with `-k` and a name it reproduces one check."""
     report = Report(
         implementation, planned.oracle, len(planned.checks), seed, notes=list(planned.notes), versions=versions()
     )
     for done, (check, bench) in enumerate(planned.checks, start=1):
-        outcome = run_check(check, bench, f"{command} -k '{check.name}'")
+        outcome = ask(check, bench, f"{command} -k '{check.name}'")
         report.outcomes.append(outcome)
         on_outcome(outcome, done, report.planned)
     return report
