@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rnncheck.checks.check import Bench, Check, run_check
 from rnncheck.options import VerifyOptions
 from rnncheck.plan import Plan, plan
-from rnncheck.result import Outcome, Report
+from rnncheck.result import Outcome, Report, Verdict
 from rnncheck.versions import versions
+
+if TYPE_CHECKING:
+    from rnncheck.diagnosis import Diagnosis
 
 __all__ = ["Progress", "run_plan", "verify"]
 
@@ -33,4 +37,15 @@ def run_plan(planned: Plan, implementation: str, seed: int, command: str, on_out
         outcome = ask(check, bench, f"{command} -k '{check.name}'")
         report.outcomes.append(outcome)
         on_outcome(outcome, done, report.planned)
+    report.diagnosis = _likely_cause(planned, report)
     return report
+
+
+def _likely_cause(planned: Plan, report: Report) -> "Diagnosis | None":
+    """Diagnose the first implementation that failed; of the oracles, which are nobody's own code, none is."""
+    for (check, bench), outcome in zip(planned.checks, report.outcomes, strict=True):
+        if outcome.verdict is Verdict.FAILED and not check.family.startswith("reference"):
+            from rnncheck.diagnosis import explain_failure
+
+            return explain_failure(bench.implementation, report)
+    return None

@@ -47,7 +47,9 @@ def hidden(observed: Observation, cause: str, names: Collection[str]) -> list[st
     for name in (n for n in names if n != cause and set(FAULTS[n].kinds) & kinds):
         alone, expected = replay((name,), kept), replay((), kept)
         shows = next((s for s in seen if _shows(s, alone, expected)), None)
-        if shows is not None and any(_explains(pair, [shows], kept) and _explains(pair, seen) for pair in _orders(cause, name)):
+        if shows is not None and any(
+            _explains(pair, [shows], kept) and _explains(pair, seen) for pair in _orders(cause, name)
+        ):
             found.append(name)
     return found
 

@@ -62,7 +62,11 @@ def conventions(kind: str) -> Iterator[Alternative]:
 def _scales() -> Iterator[Alternative]:
     """Yield losses and gradients that are sums or means over something else; first those that agree with each other."""
     for reduction in ("sum", "mean"):
-        for names, who in ((("loss", *GRADIENTS), "loss and gradients are"), (GRADIENTS, "the gradients are"), (("loss",), "the loss is")):
+        for names, who in (
+            (("loss", *GRADIENTS), "loss and gradients are"),
+            (GRADIENTS, "the gradients are"),
+            (("loss",), "the loss is"),
+        ):
             both = len(names) > len(GRADIENTS)
             for size, value in SIZES.items():
                 for power, words in ((-1, f"divided by {size}"), (1, f"multiplied by {size}")):
@@ -85,7 +89,9 @@ def _scales() -> Iterator[Alternative]:
         (PARAMETERS, "the gradients are", 0.5, "halved"),
         (("loss",), "the loss is", 1 / np.log(2), "in bits"),
     ):
-        yield Alternative("rnn", f"{who} {words}", "scale before comparing", tell=_times(names, factor), convention=True)
+        yield Alternative(
+            "rnn", f"{who} {words}", "scale before comparing", tell=_times(names, factor), convention=True
+        )
     for size in ("T", "B", "T B", "V"):
         for power, words in ((-1, "divided"), (1, "multiplied")):
             what = f"the gradients of the parameters are {words} by {size}"
@@ -127,7 +133,9 @@ def undo_layout(observed: Observation) -> tuple[list[Cause], Observation]:
     """Recognise other layouts by their shapes; return them, and what was seen with the axes in our order."""
     causes = []
     plain = observed.plain[:1]
-    swapped = [n for s in plain for n in ("h", "logits", "dlogits", "dh", "da") if _is(s.arrays.get(n), right(s.probe)[n], 0)]
+    swapped = [
+        n for s in plain for n in ("h", "logits", "dlogits", "dh", "da") if _is(s.arrays.get(n), right(s.probe)[n], 0)
+    ]
     turned = [n for s in plain for n in ("dW_xh", "dW_hy") if _is(s.arrays.get(n), right(s.probe)[n], None)]
     if turned:
         causes.append(
@@ -165,5 +173,3 @@ def _is(array: np.ndarray | None, expected: np.ndarray, axis: int | None) -> boo
     if array is None or array.ndim != expected.ndim or array.shape == expected.shape:
         return False
     return array.shape == (expected.T if axis is None else expected.swapaxes(0, 1)).shape
-
-

@@ -6,7 +6,7 @@ other, as each array is held against the candidate's own earlier ones.
 """
 
 from rnncheck.diagnosis.alternatives import other_questions, true_of
-from rnncheck.diagnosis.behaviour import read_behaviour, read_conditions
+from rnncheck.diagnosis.behaviour import read_behaviour, read_conditions, read_sums_that_grow
 from rnncheck.diagnosis.dense import read_dense
 from rnncheck.diagnosis.forward import read_forward
 from rnncheck.diagnosis.observation import Observation, rank
@@ -25,7 +25,12 @@ def decode(observed: Observation, kind: str) -> list[Reading]:
     other = true_of(observed, other_questions(kind))
     if other is not None:
         first = next(s for s in observed.of_kind(kind) if s.wrong)
-        return [Reading(first.wrong[0], other.what, other.change, evidence="equals the right answer to that, everywhere")]
+        return [
+            Reading(first.wrong[0], other.what, other.change, evidence="equals the right answer to that, everywhere")
+        ]
+    growing = read_sums_that_grow(observed) if kind == "rnn" else None
+    if growing is not None:
+        return [growing]
     readings = list(read_behaviour(observed, kind))
     if kind == "rnn":
         readings += _network(observed)

@@ -13,13 +13,15 @@ from functools import cache
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
+from rnncheck.diagnosis.manner import Manner
 from rnncheck.faults.probes import probes as catalogue_probes
 from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case
 
-__all__ = ["PLAIN", "Probe", "probes"]
+__all__ = ["LONG", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
 
 PLAIN = ""
 """The feature of a probe without any."""
+MIXED = "with many things at once"
 T = 4
 SEED = 31
 LONG = (8, 30, 105)
@@ -36,9 +38,11 @@ class Probe:
 
 
 @cache
-def probes(B: int = 3) -> tuple[Probe, ...]:
-    """Return all probes, for batches of size B; the order matters to programs that remember earlier calls."""
-    network = (Probe(_mixed(B), "with many things at once", twice=True), *_plain(B), *_variations(B), *_long(B))
+def probes(manner: Manner) -> tuple[Probe, ...]:
+    """Return all probes, put in one manner; the order matters to programs that remember earlier calls."""
+    B = manner.B
+    asked = (Probe(_mixed(B), MIXED, twice=True), *_plain(B), *_variations(B), *_long(B))
+    network = [replace(p, case=manner.put(p.case)) for p in asked if isinstance(p.case, RNNCase)]
     others = [Probe(c, _settings(c), twice=True) for c in catalogue_probes(T + 1, seed=SEED) if c.kind != "rnn"]
     return (*network, *others)
 
@@ -63,12 +67,17 @@ def _mixed(B: int) -> RNNCase:
     return replace(case, name="mixed", x=x, y=_ignoring(case).y)
 
 
+def plain_case(manner: Manner) -> RNNCase:
+    """Return the first plain case: whether it can be asked tells whether any can."""
+    return manner.put(_plain_case(manner.B))
+
+
 def _plain(B: int) -> Iterator[Probe]:
     for number in range(3):
-        yield Probe(plain_case(B, number))
+        yield Probe(_plain_case(B, number))
 
 
-def plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
+def _plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
     """Return a plain case; those of one batch size differ in inputs, targets and h0, not in parameters."""
     design = replace(_design(B), dtype=dtype)
     case, first = make_rnn_case(design, SEED + number), make_rnn_case(design, SEED)
@@ -78,7 +87,7 @@ def plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
 
 
 def _variations(B: int) -> Iterator[Probe]:
-    plain, design = plain_case(B), _design(B)
+    plain, design = _plain_case(B), _design(B)
     other = plain.x.copy()
     other[0, 0] = NO_TOKEN
     yield Probe(replace(plain, name="no-token", x=other), "where an input is no token")
@@ -99,7 +108,7 @@ def _variations(B: int) -> Iterator[Probe]:
     relu = make_rnn_case(replace(design, nonlinearity="relu"), SEED)
     yield Probe(replace(relu, name="relu"), "with ReLU")
     yield Probe(replace(plain, name="no-h0", h0=None), "where h0 is not given", twice=True)
-    yield Probe(plain_case(B, dtype="float32"), "in float32")
+    yield Probe(_plain_case(B, dtype="float32"), "in float32")
 
 
 def _ignoring(case: RNNCase) -> RNNCase:

@@ -39,6 +39,9 @@ def read_sums(t: Table) -> Iterator[Reading]:
             expected = _at_tokens(t, gradients, t.x)
         else:
             expected = np.einsum("rtba,rtbc->rac", gradients, sources[:, lag : T + lag])
+        if not (np.isfinite(t.shown[name]).all() and np.isfinite(gradients).all()):
+            yield Reading(name, f"{name} or {node} is not finite", "", explained=False)
+            continue
         off = distance(t.shown[name], expected)
         if off <= 1e-10:
             continue
@@ -57,7 +60,7 @@ def _read_sum(t: Table, name: str, node: str, gradients: Array, sources: Array |
     change = f"{name} = {right}"
     candidates = [(node, gradients, False), (node, gradients, True)]
     if node == "da":
-        candidates.append(("dh", t.da / t.df if t.dh is None else t.dh, False))
+        candidates.append(("dh", t.divided(t.da) if t.dh is None else t.dh, False))
     for vector, array, transposed in candidates:
         shown = t.shown[name]
         if transposed and (shown.ndim < 3 or shown.shape[1] != shown.shape[2]):
@@ -111,7 +114,9 @@ def _usage(
         used.append(C)
     if sources is not None:
         return _say_states(t, name, vector, np.array(used), lag)
-    return _say_tokens(t, name, vector, np.array(used)) if shown.ndim == 3 else _say_bias(t, name, vector, np.array(used))
+    return (
+        _say_tokens(t, name, vector, np.array(used)) if shown.ndim == 3 else _say_bias(t, name, vector, np.array(used))
+    )
 
 
 def _say_states(t: Table, name: str, vector: str, C: Array, lag: int) -> str | None:
@@ -125,7 +130,16 @@ def _say_states(t: Table, name: str, vector: str, C: Array, lag: int) -> str | N
         return None
     if np.ptp(c, axis=0).max() > 1e-5:
         return None
-    return _also(_say_pattern(t, name, c.mean(axis=0), vector, lag), name, constant)
+    silent = ~np.concatenate([t.h0[:, None], t.h], axis=1).any(axis=(0, 2, 3))
+    return _also(_say_pattern(t, name, _heard(t, c.mean(axis=0), vector, lag, silent), vector, lag), name, constant)
+
+
+def _heard(t: Table, c: Array, vector: str, lag: int, silent: Array) -> Array:
+    """Take as right what cannot be seen: steps whose gradient is zero, states that are zero."""
+    right = np.eye(len(c), c.shape[1], lag)
+    gradients = {"dlogits": t.dlogits, "da": t.da, "dh": t.da}[vector]
+    dumb = ~gradients.any(axis=(0, 2, 3))
+    return np.where(dumb[:, None] | (silent if silent.size else False), right, c)
 
 
 def _say_pattern(t: Table, name: str, c: Array, vector: str, lag: int) -> str:
@@ -186,8 +200,8 @@ def _say_tokens(t: Table, name: str, vector: str, C: Array) -> str | None:
     factor = (inner * right).sum(axis=-1).reshape(len(C), T, B)
     if np.abs(inner - right * factor.reshape(len(C), -1, 1)).max() > 1e-5 or np.ptp(factor, axis=(0, 2)).max() > 1e-5:
         return None
-    words = _say_pattern(t, name, np.diag(factor.mean(axis=(0, 2))), vector, 0)
-    return _also(words, name, constant.mean(axis=-1))
+    c = _heard(t, np.diag(factor.mean(axis=(0, 2))), vector, 0, np.zeros(0, bool))
+    return _also(_say_pattern(t, name, c, vector, 0), name, constant.mean(axis=-1))
 
 
 def _say_bias(t: Table, name: str, vector: str, C: Array) -> str | None:
@@ -195,5 +209,5 @@ def _say_bias(t: Table, name: str, vector: str, C: Array) -> str | None:
     factor, constant = C[:, :-1, 0].reshape(len(C), T, B), C[:, -1, 0]
     if np.ptp(factor, axis=(0, 2)).max() > 1e-5:
         return None
-    words = _say_pattern(t, name, np.diag(factor.mean(axis=(0, 2))), vector, 0)
-    return _also(words, name, constant)
+    c = _heard(t, np.diag(factor.mean(axis=(0, 2))), vector, 0, np.zeros(0, bool))
+    return _also(_say_pattern(t, name, c, vector, 0), name, constant)
