@@ -58,7 +58,7 @@ class Inquiry:
     """A target with its checks, each of which runs once, whoever asks first: every door opens on one of these."""
 
     def __init__(self, implementation: Implementation | str, dtype: str = "float64", select: str | None = None):
-        self.target, self.dtype = as_target(implementation), dtype
+        self.target, self.dtype = replace(as_target(implementation), dtype=dtype), dtype
         self.planned = plan_check(self.target, dtype)
         expect(self.planned, expected_failures(self.target.name))
         if select:

@@ -30,7 +30,8 @@ def test_network(check):
 def pytest_run(folder, *arguments):
     """Run pytest in a process of its own, with nothing but our plugin."""
     env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pytest", "-p", "rnncheck.pytest_plugin", "-p", "no:cacheprovider", "-rA", "-q"]
+    (folder / "pytest.ini").write_text("[pytest]\n")
+    command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "rnncheck.pytest_plugin", "-p", "no:cacheprovider", "-rA", "-q"]
     return subprocess.run([*command, *arguments], cwd=folder, env=env, capture_output=True, text=True)
 
 
@@ -46,7 +47,6 @@ def ended(stdout):
 @pytest.mark.parametrize(("target", "exit_code"), [(RIGHT, 0), (WRONG, 1)], ids=["right", "wrong"])
 def test_four_doors_one_verdict(target, exit_code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
     report = rnncheck.check_rnn(str(target))
     assert main(["check", str(target), "--json", "report.json"]) == report.exit_code == exit_code
     told = json.loads((tmp_path / "report.json").read_text())
@@ -66,6 +66,21 @@ def test_four_doors_one_verdict(target, exit_code, tmp_path, monkeypatch):
     seen = {name.removesuffix("]").removeprefix(f"{target}-"): v for name, v in ended(decorated.stdout).items()}
     assert seen.pop("verdict") == ("failed" if exit_code else "passed")
     assert seen == judged
+
+
+def test_the_cause_is_one_of_what_was_asked(planted):
+    """A network that knows float64 alone has no fault when it is asked in float64, nor is that the cause of another."""
+
+    def spoil(case, trace):
+        if case.kind == "rnn":
+            trace["dW_hh"] *= 2
+        for name, array in trace.items():
+            trace[name] = array.astype("float64") if array.dtype.kind == "f" else array
+
+    causes = rnncheck.check_rnn(planted(spoil), select="gradients and T=3").diagnosis.causes
+    assert [cause.array for cause in causes] == ["dW_hh"]
+    causes = rnncheck.check_rnn(planted(spoil), select="gradients and T=3", dtype="float32").diagnosis.causes
+    assert any("float64 where the case is float32" in cause.what for cause in causes)
 
 
 def test_nothing_comparable_is_no_success_in_pytest(tmp_path):
