@@ -28,7 +28,9 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
     return report
 
 
-def run_plan(planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress, ask: Ask = run_check) -> Report:
+def run_plan(
+    planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress, ask: Ask = run_check
+) -> Report:
     """Run the checks in their order. `command` runs the plan; with `-k` and a name it reproduces one check."""
     report = Report(
         implementation, planned.oracle, len(planned.checks), seed, notes=list(planned.notes), versions=versions()

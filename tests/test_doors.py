@@ -31,8 +31,9 @@ def pytest_run(folder, *arguments):
     """Run pytest in a process of its own, with nothing but our plugin."""
     env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     (folder / "pytest.ini").write_text("[pytest]\n")
-    command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "rnncheck.pytest_plugin", "-p", "no:cacheprovider", "-rA", "-q"]
-    return subprocess.run([*command, *arguments], cwd=folder, env=env, capture_output=True, text=True)
+    plugins = ["-p", "rnncheck.pytest_plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", *plugins, "-rA", "-q", *arguments]
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
 def ended(stdout):

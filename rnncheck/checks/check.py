@@ -79,6 +79,7 @@ class Check:
     family: str
     ask: Callable[[Bench], Iterable[Comparison]]
     flow: str = ""
+    source: Source | None = None
 
 
 def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
