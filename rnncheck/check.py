@@ -152,7 +152,8 @@ def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
     if torch_available():
         return LiveOracle()
     raise UserError(
-        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, and torch is not installed; "
+        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, "
+        "and torch is not installed; "
         'install it with `pip install "rnncheck[torch]"`'
     )
 

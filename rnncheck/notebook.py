@@ -24,7 +24,8 @@ def table(report: Report) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
         f"<div><p><strong>{escape(verdict(report))}</strong></p>{failures}"
-        f"<table><thead>{_row('th', 'family', 'checks', 'worst margin', 'verdict')}</thead><tbody>{rows}</tbody></table>"
+        f"<table><thead>{_row('th', 'family', 'checks', 'worst margin', 'verdict')}</thead>"
+        f"<tbody>{rows}</tbody></table>"
         f"<ul>{notes}</ul><p>{escape(closing_count(report))}</p></div>"
     )
 
