@@ -4,23 +4,23 @@ The file holds what the next steps depend on and nothing else: no time, no path,
 same state give the same bytes, whether or not one of them was interrupted on the way.
 """
 
+import hashlib
 import json
 import os
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from numpy_impl.atomic import refuse_special, try_out, write_atomically
 from numpy_impl.flat import Flat
 from numpy_impl.recipes import Recipe
 from numpy_impl.run import Run
 from numpy_impl.validate import check_params
 from numpy_impl.vocabulary import Vocabulary
 
-__all__ = ["load", "save"]
+__all__ = ["check_place", "load", "save"]
 
 FORMAT = 1
 PARAMS = ("W_xh", "W_hh", "b_h", "W_hy", "b_y")
@@ -47,7 +47,28 @@ def save(path: str | os.PathLike[str], run: Run) -> None:
             f"params are not finite after step {run.step}: a checkpoint must be fit to go on from. {os.fspath(path)} "
             "was not written and is still the last good one, if it was there; lower lr or clip the gradient"
         )
-    _write_atomically(os.fspath(path), to_bytes(_arrays(run), {KEY: json.dumps(_plain(run))}))
+    arrays, plain = _arrays(run), _plain(run)
+    header = json.dumps({**plain, "checksum": _checksum(arrays, plain)})
+    write_atomically(path, to_bytes(arrays, {KEY: header}))
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Try whether `save` can write to `path`, before the work whose result is to go there.
+
+    Raises
+    ------
+    ValueError
+        If something else would be lost: a file that is no checkpoint, a device, a pipe.
+    OSError
+        If nothing can be written there.
+    """
+    name = os.fspath(path)
+    refuse_special(path)
+    if os.path.isfile(path) and os.path.getsize(path) > 0 and not _is_checkpoint(name):
+        raise ValueError(
+            f"{name} is there already and is not a checkpoint: it would be overwritten; name another file, or delete it"
+        )
+    try_out(path)
 
 
 def load(path: str | os.PathLike[str]) -> Run:
@@ -59,15 +80,18 @@ def load(path: str | os.PathLike[str]) -> Run:
         If there is no checkpoint at `path`, or it is damaged, or of another format.
     """
     name = os.fspath(path)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{name} is a folder; name the checkpoint file inside it")
-    if not Path(path).exists():
+    if not os.path.exists(path):
         raise ValueError(f"{name} does not exist; write a checkpoint first, or check the spelling")
+    refuse_special(path)
     try:
         with safe_open(name, framework="numpy") as file:
             plain = json.loads((file.metadata() or {})[KEY])
             arrays = {key: np.array(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 - not a dictionary
         if plain["format"] == FORMAT:
+            if plain.pop("checksum") != _checksum(arrays, plain):
+                raise ValueError("its contents do not match their checksum")
             return _run(arrays, plain)
     except OSError as error:
         raise ValueError(f"{name} cannot be read: {error.strerror or error}; check its permissions") from None
@@ -103,6 +127,15 @@ def _plain(run: Run) -> dict[str, Any]:
         "set_loss": run.set_loss,
         "step": run.step,
     }
+
+
+def _checksum(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> str:
+    """Return the sha256 of all that a checkpoint holds: a flipped bit in a weight would go unseen without it."""
+    digest = hashlib.sha256(json.dumps(plain).encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _run(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> Run:
@@ -142,27 +175,9 @@ def _rng(state: dict[str, Any]) -> np.random.Generator | np.random.RandomState:
     return rng
 
 
-def _write_atomically(path: str, content: bytes) -> None:
-    """Write beside `path` first and rename at the end: the name always belongs to a whole file."""
-    target = Path(os.path.realpath(path))  # a link stays a link
-    beside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+def _is_checkpoint(path: str) -> bool:
     try:
-        with open(beside, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except OSError as error:
-        raise OSError(
-            error.errno,
-            f"the checkpoint was not written ({error.strerror}), and a file that was there before is untouched; "
-            "make room, or choose another place",
-            path,
-        ) from None
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-    with suppress(OSError):  # the new name itself reaches the disk, where the system can be asked for that
-        folder = os.open(target.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        with safe_open(path, framework="numpy") as file:
+            return KEY in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False

@@ -16,6 +16,7 @@ import numpy as np
 
 from numpy_impl.scalar import Scalar, not_negative, positive
 from numpy_impl.shapes import Real
+from numpy_impl.validate import check_array
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
@@ -30,7 +31,7 @@ def clip_grad_value(
     ValueError
         If the bound is not positive, or `out` has another shape than `g`.
     TypeError
-        If `g` is not floating, or `out` has another dtype.
+        If `g` is not a floating array, or `out` has another dtype.
     """
     _check(g, out)
     limit = positive("bound", bound, g.dtype, "leave clipping out to keep gradients as they are", finite=False)
@@ -46,6 +47,10 @@ def clip_grad_norm(
     `out` and errors as in `clip_grad_value`; `eps` must not be negative.
     """
     _check(g, out)
+    if g.ndim != 1:
+        raise ValueError(
+            f"g has shape {g.shape}, expected one vector: the norm is that of all gradients; use Flat.flat"
+        )
     limit = positive("bound", bound, g.dtype, "leave clipping out to keep gradients as they are", finite=False)
     epsilon = not_negative("eps", eps, g.dtype, "use 0 for the textbook, 1e-6 for torch's semantics")
     norm = _norm(g)
@@ -78,6 +83,9 @@ def _unchanged(g: Real[np.ndarray, "*shape"], out: Real[np.ndarray, "*shape"] | 
 
 
 def _check(g: np.ndarray, out: np.ndarray | None) -> None:
+    check_array("g", g)
+    if out is not None:
+        check_array("out", out)
     if g.dtype.kind != "f":
         raise TypeError(f"g is {g.dtype}, expected floating gradients; cast with .astype")
     if out is not None and out.shape != g.shape:

@@ -18,7 +18,7 @@ from numpy_impl.shapes import Ids
 from numpy_impl.text import TextFile, read_comments, read_text, split_sentences, split_words
 from numpy_impl.vocabulary import SENTENCE_END, SENTENCE_START, Vocabulary, character_vocabulary, word_vocabulary
 
-__all__ = ["Batch", "Dataset", "chunk_data", "load_dataset", "name_data", "sentence_data"]
+__all__ = ["Batch", "Dataset", "chunk_data", "load_dataset", "make_dataset", "name_data", "sentence_data"]
 
 
 class Batch(NamedTuple):
@@ -60,7 +60,11 @@ def load_dataset(recipe: Recipe, path: str | os.PathLike[str], vocabulary: Vocab
     ValueError
         If the file cannot be read, holds no example, or has a token that is not in the vocabulary.
     """
-    file = read_text(path)
+    return make_dataset(recipe, read_text(path), vocabulary)
+
+
+def make_dataset(recipe: Recipe, file: TextFile, vocabulary: Vocabulary | None = None) -> Dataset:
+    """Turn a file that has been read into the examples of `recipe`; see `load_dataset`."""
     if recipe.name == "names":
         return name_data(file, vocabulary, recipe.examples)
     if recipe.name == "sentences":
@@ -72,6 +76,8 @@ def name_data(file: TextFile, vocabulary: Vocabulary | None = None, examples: in
     """Take every line as a name, lower-cased and stripped. Empty lines are no names."""
     text = file.text.lower()
     vocabulary = vocabulary or character_vocabulary(text + "\n")
+    if not text.strip():
+        raise ValueError(f"{file.path} is empty; it must hold at least one name")
     names = {n: line.strip() for n, line in enumerate(text.split("\n"), start=1) if line.strip()}
     ids = [vocabulary.encode(name + "\n", f"{file.path}, line {n}") for n, name in names.items()][:examples]
     return Dataset([np.concatenate([[NO_TOKEN], name[:-1]]) for name in ids], ids, vocabulary, file.sha256)
@@ -81,7 +87,8 @@ def sentence_data(
     file: TextFile, vocabulary: Vocabulary | None = None, examples: int | None = None, vocabulary_size: int = 8000
 ) -> Dataset:
     """Cut a text, or every comment of a CSV, into sentences between markers; those of three tokens or fewer go."""
-    comments = read_comments(file) if file.path.lower().endswith(".csv") else [file.text]
+    is_csv = file.path.lower().endswith(".csv")
+    comments = read_comments(file) if is_csv else [file.text]
     sentences = [
         [SENTENCE_START, *split_words(sentence), SENTENCE_END]
         for comment in comments
@@ -89,7 +96,8 @@ def sentence_data(
     ]
     sentences = [sentence for sentence in sentences if len(sentence) > 3]
     if not sentences:
-        raise ValueError(f"{file.path} has no sentence of two words or more; shorter ones are left out, add one")
+        where = " in its first column" if is_csv else ""
+        raise ValueError(f"{file.path} has no sentence of two words or more{where}; shorter ones are left out, add one")
     vocabulary = vocabulary or word_vocabulary(sentences, vocabulary_size)
     ids = [vocabulary.encode(sentence, file.path) for sentence in sentences[:examples]]
     return Dataset([s[:-1] for s in ids], [s[1:] for s in ids], vocabulary, file.sha256)
@@ -99,6 +107,8 @@ def chunk_data(
     file: TextFile, vocabulary: Vocabulary | None = None, examples: int | None = None, chunk_length: int = 25
 ) -> Dataset:
     """Cut running text into chunks; what is left over at the end, less than a chunk and one character, goes."""
+    if chunk_length < 1:
+        raise ValueError(f"chunk_length is {chunk_length}, and must be at least 1")
     n = (len(file.text) - 1) // chunk_length
     if n < 1:
         raise ValueError(

@@ -19,6 +19,7 @@ import numpy as np
 
 from numpy_impl.flat import Flat
 from numpy_impl.shapes import Real
+from numpy_impl.validate import DTYPES
 
 __all__ = ["SCHEMES", "Rng", "init_params"]
 
@@ -70,17 +71,19 @@ def init_params(
     ValueError
         If the scheme is unknown or a size is not a whole number from 1 on.
     TypeError
-        If `rng` is not a generator (a bare seed, say) or `dtype` is not floating.
+        If `rng` is not a generator (a bare seed, say) or `dtype` is none of a model.
     """
-    if scheme not in SCHEMES:
+    if scheme not in tuple(SCHEMES):
         raise ValueError(f"scheme is {scheme!r}, expected one of {', '.join(SCHEMES)}")
     for name, size in (("I", I), ("H", H), ("V", V)):
-        if not isinstance(size, int | np.integer) or size < 1:
+        if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 1:
             raise ValueError(f"{name} is {size!r}: the sizes I, H and V are whole numbers from 1 on")
     if not isinstance(rng, Rng):
         raise TypeError(f"rng is {rng!r}: give a generator, np.random.default_rng(seed) or np.random.RandomState(seed)")
-    if np.dtype(dtype).kind != "f":
-        raise TypeError(f"dtype is {np.dtype(dtype)}: weights are floating; give np.float64 or np.float32")
+    if np.dtype(dtype) not in DTYPES:
+        raise TypeError(
+            f"dtype is {np.dtype(dtype)}: weights are floating; give np.float64, np.float32 or np.longdouble"
+        )
     shapes = {"W_xh": (H, I), "W_hh": (H, H), "W_hy": (V, H)}
     drawn = {name: draw(rng, shapes[name], H) for name, draw in SCHEMES[scheme].items()}
     if biases:

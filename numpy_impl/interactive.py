@@ -27,6 +27,7 @@ from numpy_impl.optim import SGD, Adagrad
 from numpy_impl.sample import stream
 from numpy_impl.scalar import Scalar
 from numpy_impl.shapes import Ids, Real
+from numpy_impl.validate import check_nonlinearity
 
 __all__ = ["RNNModel"]
 
@@ -59,6 +60,13 @@ class RNNModel:
         dtype: np.dtype | type = np.float64,
         seed: int = 1,
     ):
+        check_nonlinearity(nonlinearity)
+        if not isinstance(optimizer, SGD | Adagrad | None):
+            raise TypeError(
+                f"optimizer is {optimizer!r}, expected SGD(...) or Adagrad(...); leave it out for that of names"
+            )
+        if not isinstance(seed, int | np.integer) or seed < 0:
+            raise ValueError(f"seed is {seed!r}: it must be a whole number from 0 on")
         self.rng: Rng = np.random.default_rng(seed)
         self.params = init_params(init, input_dim, hidden_dim, output_dim, self.rng, biases=biases, dtype=dtype)
         self.nonlinearity = nonlinearity
@@ -73,7 +81,8 @@ class RNNModel:
 
     def forward(self, x: Input, h0: Real[np.ndarray, "B H"] | None = None) -> Real[np.ndarray, "T B V"]:
         """Return the probabilities of every output at every step, from the first state `h0` (zero if not given)."""
-        self._forward = forward(self.params, x, h0, nonlinearity=self.nonlinearity)
+        fwd = forward(self.params, x, h0, nonlinearity=self.nonlinearity)
+        self._forward = fwd._replace(x=x.copy())  # whoever fills the same array anew must not change the gradient
         self._loss, self.grads = None, None
         self.h_T = self._forward.h_T
         return softmax(self._forward.logits)
@@ -123,8 +132,8 @@ class RNNModel:
         top_p: Scalar | None = None,
     ) -> list[int]:
         """Draw up to `n` tokens, feeding each back as the next input; `stop` is the last if it comes."""
-        if n < 1:
-            raise ValueError(f"n is {n}: at least one token is drawn; give 1 or more")
+        if not isinstance(n, int | np.integer) or n < 1:
+            raise ValueError(f"n is {n!r}: at least one token is drawn; give a whole number from 1 on")
         drawn = stream(
             self.params,
             np.array([first]),

@@ -23,6 +23,7 @@ import numpy as np
 
 from numpy_impl.scalar import Scalar, not_negative, positive
 from numpy_impl.shapes import Real
+from numpy_impl.validate import check_array
 
 __all__ = ["SGD", "Adagrad", "State", "halve_lr_on_rise"]
 
@@ -53,6 +54,7 @@ class SGD:
 
     def init(self, w: Real[np.ndarray, "*shape"]) -> State:
         """Return the state before the first step: nothing, or the buffer `v` and whether it has `started`."""
+        check_array("w", w)
         if self.momentum == 0:
             return {}
         return {"v": np.zeros_like(w), "started": np.array(self.zero_start)}
@@ -96,6 +98,7 @@ class Adagrad:
 
     def init(self, w: Real[np.ndarray, "*shape"]) -> State:
         """Return the state before the first step: the accumulator `m`."""
+        check_array("w", w)
         start = not_negative(
             "initial_accumulator", self.initial_accumulator, w.dtype, "it stands for squared gradients"
         )
@@ -137,6 +140,10 @@ def _prepare(
     w: np.ndarray, g: np.ndarray, state: State, expected: set[str], lr: Scalar, inplace: bool
 ) -> tuple[np.floating, np.ndarray, State]:
     """Check what goes in; return lr in the dtype of w, and the arrays that the step may write to."""
+    if not isinstance(state, dict):
+        raise TypeError(f"state is a {type(state).__name__}, expected what init(w) or the step before returned")
+    for name, array in {"w": w, "g": g, **{f"state[{key!r}]": value for key, value in state.items()}}.items():
+        check_array(name, array)
     if w.dtype.kind != "f":
         raise TypeError(f"w is {w.dtype}, expected floating parameters; cast with .astype")
     if set(state) != expected:

@@ -8,12 +8,12 @@ by 1e-11 at step 20000 and by 0.1 at step 32500.
 import os
 from dataclasses import dataclass
 
-from numpy_impl.datasets import load_dataset
+from numpy_impl.datasets import Dataset, load_dataset
 from numpy_impl.recipes import RECIPES
 from numpy_impl.run import start
 from numpy_impl.train import train
 
-__all__ = ["PUBLISHED", "PUBLISHED_SHA256", "Published", "reproduce_names"]
+__all__ = ["PUBLISHED", "PUBLISHED_SHA256", "Published", "public_names", "reproduce_names"]
 
 PUBLISHED_SHA256 = "223821f7f633a8e3a119b4ee29f62b694293cd7580ee8f15c74c9213c2e6c28c"
 
@@ -39,20 +39,24 @@ PUBLISHED = (
 )
 
 
-def reproduce_names(path: str | os.PathLike[str]) -> list[Published]:
-    """Train the `names` recipe on the public file from seed 1 and return what `PUBLISHED` is to be compared with.
+def public_names(path: str | os.PathLike[str]) -> Dataset:
+    """Read the public file.
 
     Raises
     ------
     ValueError
         If the file is not the public one: its figures hold for its bytes only.
     """
-    recipe = RECIPES["names"]
-    data = load_dataset(recipe, path)
+    data = load_dataset(RECIPES["names"], path)
     if data.sha256 != PUBLISHED_SHA256:
         raise ValueError(
             f"{os.fspath(path)} has sha256 {data.sha256[:12]}..., expected {PUBLISHED_SHA256[:12]}...: "
             "the published figures hold for the public file only; download it again"
         )
-    records = train(start(recipe, data, seed=1), data, PUBLISHED[-1].step + 1)
+    return data
+
+
+def reproduce_names(data: Dataset) -> list[Published]:
+    """Train the `names` recipe on the public file from seed 1 and return what `PUBLISHED` is to be compared with."""
+    records = train(start(RECIPES["names"], data, seed=1), data, PUBLISHED[-1].step + 1)
     return [Published(r.step, r.loss, tuple(r.samples)) for r in records if r.samples]

@@ -7,7 +7,7 @@ chars      character model on running text (A. Karpathy's min-char-rnn, 2015): c
 A recipe may be varied with `dataclasses.replace`; values that make no sense are refused.
 """
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import Field, asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,13 @@ CHOICES = {
 }
 AT_LEAST_ONE = ("hidden", "steps", "examples", "chunk_length", "evaluate_every", "sample_count", "sample_length")
 OF_ONE_RECIPE = {"chunk_length": "chars", "vocabulary_size": "sentences"}
+NEEDS = {
+    **dict.fromkeys(("eps", "eps_inside", "initial_accumulator"), ("optimizer", ("adagrad",))),
+    **dict.fromkeys(("momentum", "dampening", "zero_start"), ("optimizer", ("sgd",))),
+    "clip_bound": ("clip_method", ("value", "norm")),
+}
+"""Settings that do something only beside certain values of another."""
+LARGEST = 2**31 - 1
 POSITIVE = ("lr", "clip_bound")
 NOT_NEGATIVE = ("eps", "initial_accumulator", "momentum", "sample_every")
 
@@ -83,6 +90,10 @@ class Recipe:
     sample_length: int = 200
 
     def __post_init__(self) -> None:
+        for f in fields(self):
+            value, kind = getattr(self, f.name), int | float if f.type is float else f.type
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):  # type: ignore[arg-type]
+                raise TypeError(f"{f.name} is {value!r}, expected {_kind(f)}")
         for field, allowed in CHOICES.items():
             if getattr(self, field) not in allowed:
                 raise ValueError(f"{field} is {getattr(self, field)!r}, expected one of {', '.join(allowed)}")
@@ -91,6 +102,8 @@ class Recipe:
             value = getattr(self, field)
             if value is not None and not value >= least:
                 raise ValueError(f"{field} is {value}, and must be at least {least}")
+            if value is not None and isinstance(value, int) and value > LARGEST:
+                raise ValueError(f"{field} is {value}, and must be at most {LARGEST}")
         for field in POSITIVE:
             if not 0 < getattr(self, field) < float("inf"):
                 raise ValueError(f"{field} is {getattr(self, field)}, and must be a positive number")
@@ -162,13 +175,25 @@ def vary(recipe: Recipe, settings: dict[str, str]) -> Recipe:
     ValueError
         If there is no such setting, or its value is not of its kind.
     """
-    kinds = {f.name: f.type.__name__ if isinstance(f.type, type) else str(f.type) for f in fields(Recipe)[1:]}
+    kinds = {f.name: _kind(f) for f in fields(Recipe)[1:]}
     for name in settings:
         if name not in kinds:
             raise ValueError(f"{name!r} is not a setting of a recipe; the settings are {', '.join(kinds)}")
         if OF_ONE_RECIPE.get(name, recipe.name) != recipe.name:
             raise ValueError(f"{name} has no effect on {recipe.name}; it is a setting of {OF_ONE_RECIPE[name]}")
-    return replace(recipe, **{name: _parse(name, word, kinds[name]) for name, word in settings.items()})
+    varied = replace(recipe, **{name: _parse(name, word, kinds[name]) for name, word in settings.items()})
+    for name in settings:
+        other, values = NEEDS.get(name, ("name", (recipe.name,)))
+        if getattr(varied, other) not in values:
+            raise ValueError(
+                f"{name} has no effect beside {other}={getattr(varied, other)}; "
+                f"leave it out, or set {other}={' or '.join(values)} as well"
+            )
+    return varied
+
+
+def _kind(f: Field[Any]) -> str:
+    return f.type.__name__ if isinstance(f.type, type) else str(f.type).replace(" | ", " or ")
 
 
 def _parse(name: str, word: str, kind: str) -> Any:
@@ -179,7 +204,7 @@ def _parse(name: str, word: str, kind: str) -> Any:
     try:
         return {"int": int, "float": float, "str": str}[kind.partition(" ")[0]](word)
     except (KeyError, ValueError):
-        raise ValueError(f"{name} is {word!r}, expected {kind.replace(' | ', ' or ')}") from None
+        raise ValueError(f"{name} is {word!r}, expected {kind}") from None
 
 
 @lru_cache

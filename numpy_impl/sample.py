@@ -17,7 +17,7 @@ from numpy_impl.inputs import NO_TOKEN, input_projection
 from numpy_impl.rnn import rnn_forward
 from numpy_impl.scalar import Scalar
 from numpy_impl.shapes import Ids, Params, Real
-from numpy_impl.validate import check_inputs, check_params
+from numpy_impl.validate import check_array, check_inputs, check_params
 from numpy_impl.validate_sampling import check_sampling, check_uniforms
 
 __all__ = ["Drawn", "Primed", "Samples", "prime", "sample", "stream"]
@@ -95,6 +95,7 @@ def sample(
         If an array or a setting is of the wrong kind.
     """
     check_sampling(params, first, h0, nonlinearity, method, temperature, top_k, top_p, stop)
+    check_array("uniforms", uniforms)
     if uniforms.ndim != 2 or len(uniforms) == 0:
         raise ValueError(
             f"uniforms has shape {uniforms.shape}, expected (T, B) with T from 1 on: one number per token to write"

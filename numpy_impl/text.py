@@ -19,6 +19,7 @@ __all__ = ["TextFile", "join_words", "read_comments", "read_text", "split_senten
 
 SENTENCE_BREAK = re.compile(r"""(?:(?<=[.!?…])|(?<=[.!?…]["'”\u2019)\]]))\s+|\n\s*\n""")
 WORD = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
+DELIMITERS = ",;\t"
 HEADERS = {"body", "comment", "comments", "content", "message", "review", "sentence", "sentences", "text"}
 
 
@@ -40,14 +41,14 @@ def read_text(path: str | os.PathLike[str]) -> TextFile:
         If the file is missing, a folder, unreadable, empty or not UTF-8.
     """
     name = os.fspath(path)
-    if Path(path).is_dir():
+    if os.path.isdir(path):
         raise ValueError(f"{name} is a folder; data is one text file, name a file inside it")
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:
         raise ValueError(f"{name} does not exist; check the spelling, or the folder you are in") from None
     except OSError as error:
-        raise ValueError(f"{name} cannot be read: {error.strerror}; check its permissions") from None
+        raise ValueError(f"{name} cannot be read: {error.strerror}; check the path and its permissions") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -62,15 +63,29 @@ def read_text(path: str | os.PathLike[str]) -> TextFile:
 
 
 def read_comments(file: TextFile) -> list[str]:
-    """Return the first column of a CSV, one comment per row; a header row is recognised by its name."""
+    """Return the first column of a CSV, one comment per row; a header row is recognised by its name.
+
+    Columns are separated by commas, or by what stands behind the name in the header: a semicolon or a tab.
+
+    Raises
+    ------
+    ValueError
+        If a quotation mark is left open, or anything else makes it unreadable as CSV.
+    """
+    delimiter = next((d for d in DELIMITERS if _is_header(file.text.partition("\n")[0].partition(d)[0])), ",")
+    reader = csv.reader(io.StringIO(file.text, newline=""), delimiter=delimiter, strict=True)
     try:
-        rows = list(csv.reader(io.StringIO(file.text, newline="")))
+        column = [row[0] for row in reader if row]
     except csv.Error as error:
-        raise ValueError(f"{file.path} is not a readable CSV: {error}; save it again as CSV, or as .txt") from None
-    column = [row[0] for row in rows if row]
-    if column and column[0].strip().lower() in HEADERS:
-        column = column[1:]
-    return column
+        raise ValueError(
+            f"{file.path} is not a readable CSV at line {reader.line_num}: {error}; put the line right (a "
+            "quotation mark opens a field and closes it, and is written twice inside), or save the text as .txt"
+        ) from None
+    return column[1:] if column and _is_header(column[0]) else column
+
+
+def _is_header(cell: str) -> bool:
+    return cell.strip(' "').lower() in HEADERS
 
 
 def split_sentences(text: str) -> list[str]:

@@ -9,6 +9,7 @@ __all__ = [
     "DTYPES",
     "NONLINEARITIES",
     "REDUCTIONS",
+    "check_array",
     "check_bptt",
     "check_dloss",
     "check_inputs",
@@ -35,7 +36,7 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
             f"a model has {', '.join(REQUIRED)} and optionally {', '.join(OPTIONAL)}"
         )
     for name, array in params.items():
-        _check_array(name, array)
+        check_array(name, array)
         axes = 2 if name.startswith("W") else 1
         if array.ndim != axes or array.size == 0:
             raise ValueError(
@@ -61,7 +62,7 @@ def check_params(params: Mapping[str, np.ndarray]) -> None:
 
 def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray | None) -> None:
     """Refuse inputs and a first state that do not fit the parameters."""
-    _check_array("x", x)
+    check_array("x", x)
     dtype = params["W_xh"].dtype
     H, I = params["W_xh"].shape
     if x.dtype.kind in "iu":
@@ -84,7 +85,7 @@ def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray
     if T == 0 or B == 0:
         raise ValueError(f"x has shape {x.shape}: T and B must be at least 1; leave empty sequences out")
     if h0 is not None:
-        _check_array("h0", h0)
+        check_array("h0", h0)
         if h0.shape != (B, H):
             raise ValueError(
                 f"h0 has shape {h0.shape}, expected (B, H) = {(B, H)}: one first state per sequence; "
@@ -96,7 +97,7 @@ def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray
 def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_index: int) -> None:
     """Refuse targets that do not fit logits of `shape` (T, B, V), and a reduction that is none."""
     _check_choice("reduction", reduction, REDUCTIONS)
-    _check_array("y", y)
+    check_array("y", y)
     *TB, V = shape
     if y.shape != tuple(TB):
         raise ValueError(
@@ -124,7 +125,7 @@ def check_dloss(dloss: np.ndarray | None, y: np.ndarray, dtype: np.dtype, reduct
                 f"so give an upstream gradient of shape (T, B) = {shape}"
             )
         return
-    _check_array("dloss", dloss)
+    check_array("dloss", dloss)
     if dloss.shape != shape:
         raise ValueError(
             f"dloss has shape {dloss.shape}, expected {shape}: "
@@ -155,7 +156,7 @@ def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
 
 
-def _check_array(name: str, value: object) -> None:
+def check_array(name: str, value: object) -> None:
     """Refuse a list or another library's tensor: what would come out of it is anyone's guess."""
     if not isinstance(value, np.ndarray):
         kind = f"{type(value).__module__}.{type(value).__name__}".removeprefix("builtins.")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy_impl.inputs import NO_TOKEN
 from numpy_impl.scalar import Scalar, positive
 from numpy_impl.shapes import Real
-from numpy_impl.validate import NONLINEARITIES, check_params
+from numpy_impl.validate import NONLINEARITIES, check_array, check_params
 
 __all__ = ["METHODS", "check_sampling", "check_uniforms"]
 
@@ -36,17 +36,20 @@ def check_sampling(
     if method not in METHODS:
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     _check_first(first, I)
+    if h0 is not None:
+        check_array("h0", h0)
     if h0 is not None and h0.shape != (len(first), H):
         raise ValueError(f"h0 has shape {h0.shape}, expected (B, H) = {(len(first), H)}: one first state per stream")
     if h0 is not None and h0.dtype != dtype:
         raise TypeError(f"h0 is {h0.dtype} but the parameters are {dtype}: cast with h0.astype(np.{dtype})")
     _check_filters(temperature, top_k, top_p, V, dtype)
     if stop is not None:
-        _check_count("stop", stop, 0, V - 1, "a token id; use None for streams that go on")
+        _check_count("stop", stop, 0, V - 1, "a token id; leave it out for streams that go on")
 
 
 def check_uniforms(name: str, u: Real[np.ndarray, "*T B"], B: int) -> Real[np.ndarray, "*T B"]:
     """Return `u` if it holds one number in [0, 1) for each of B streams."""
+    check_array(name, u)
     if u.shape[-1:] != (B,):
         raise ValueError(f"{name} has shape {u.shape}, but first has B = {B} tokens: one column per stream")
     if u.dtype.kind != "f":
@@ -61,6 +64,7 @@ def check_uniforms(name: str, u: Real[np.ndarray, "*T B"], B: int) -> Real[np.nd
 
 
 def _check_first(first: np.ndarray, I: int) -> None:
+    check_array("first", first)
     if first.dtype.kind not in "iu":
         raise TypeError(f"first is {first.dtype}, expected token ids (integers)")
     if first.ndim != 1 or len(first) == 0:
@@ -77,11 +81,11 @@ def _check_first(first: np.ndarray, I: int) -> None:
 def _check_filters(temperature: Scalar, top_k: int | None, top_p: Scalar | None, V: int, dtype: np.dtype) -> None:
     positive("temperature", temperature, dtype, 'for the limit towards 0 use method="greedy"')
     if top_k is not None:
-        _check_count("top_k", top_k, 1, V, "at most the size of the vocabulary; use None for all tokens")
+        _check_count("top_k", top_k, 1, V, "at most the size of the vocabulary; leave it out for all tokens")
     if top_p is not None:
-        positive("top_p", top_p, dtype, "it is a probability, at most 1; use None for all tokens")
+        positive("top_p", top_p, dtype, "it is a probability, at most 1; leave it out for all tokens")
         if top_p > 1:
-            raise ValueError(f"top_p is {top_p}: it must lie in (0, 1], a probability; use None for all tokens")
+            raise ValueError(f"top_p is {top_p}: it must lie in (0, 1], a probability; leave it out for all tokens")
 
 
 def _check_count(name: str, value: int, least: int, most: int, advice: str) -> None:

@@ -1,7 +1,6 @@
 """Judge somebody's own network: the cases that its interface can express, against stored vectors or torch."""
 
 from collections.abc import Callable, Iterator
-from shlex import quote
 
 import numpy as np
 
@@ -17,7 +16,9 @@ from rnncheck.implementation import Implementation
 from rnncheck.options import torch_available
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.plan import Plan
+from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
+from rnncheck.sandbox.protections import as_notes
 from rnncheck.shipped import shipped
 from rnncheck.target import Target
 from rnncheck.targets.adapter import Adapter
@@ -45,15 +46,14 @@ def check_rnn(
         If `select` chooses no check, or there is no oracle for what the implementation can be asked.
     """
     target = implementation if isinstance(implementation, Target) else Target(implementation.name, implementation)
-    try:
-        planned = plan_check(target, dtype)
-        if select:
-            planned.select(select)
-        command = f"rnncheck check {quote(target.name)}" + (f" --dtype {dtype}" if dtype != "float64" else "")
-        report = run_plan(planned, target.name, 0, command, on_outcome)
-        report.notes += target.protections
-    finally:
-        target.close()
+    planned = plan_check(target, dtype)
+    if select:
+        planned.select(select)
+    command = f"rnncheck check {target.words}" + (f" --dtype {dtype}" if dtype != "float64" else "")
+    if target.adapter is not None and not target.found and target.path is not None:
+        planned.notes.append(f"the adapter calls {target.path}: that is the file that was judged")
+    planned.notes += as_notes(target.protections)
+    report = run_plan(planned, target.name, 0, command, on_outcome)
     report.settings = {"target": target.name, "dtype": dtype}
     return report
 
@@ -122,6 +122,8 @@ def _loud(target: Target, form: Form, sizes: dict[str, int]) -> list[str]:
 def _plan_standard(target: Target, dtype: str) -> Plan:
     """Ask everything of whoever takes any case: the standard cases with their stored vectors."""
     vectors = read_vectors(shipped("vectors/v1"))
+    if isinstance(target.implementation, ResultsImplementation):
+        target.implementation.require([v.case.name for v in vectors])
     cases = [v.case for v in vectors if str(v.case.dtype) == dtype]
     oracle = VectorOracle(vectors)
     planned = Plan(oracle.name)
@@ -129,5 +131,6 @@ def _plan_standard(target: Target, dtype: str) -> Plan:
     others = [c for c in cases if not isinstance(c, RNNCase)]
     planned.add(target, oracle, pass_checks(map(Source.of, passes)))
     planned.add(target, oracle, step_checks(others))
-    planned.add(target, oracle, state_checks([*(c for c in passes if len(c.x) == 7), *others]))
+    if not isinstance(target.implementation, ResultsImplementation):  # of files, every question has one answer
+        planned.add(target, oracle, state_checks([*(c for c in passes if len(c.x) == 7), *others]))
     return planned

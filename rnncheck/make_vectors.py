@@ -1,6 +1,7 @@
 """Make the stored vectors from the standard cases, and check that they still are what they were made to be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -8,29 +9,32 @@ import numpy as np
 
 from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import standard_cases
+from rnncheck.cases import DTYPES, standard_cases
 from rnncheck.check_cases import FORMS, FORMS_FOLDER, check_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
+from rnncheck.checks.exposes import exposure_checks
 from rnncheck.checks.second_opinion import Rounded
 from rnncheck.checks.steps import compare_all
 from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
 from rnncheck.options import torch_available
 from rnncheck.plan import Plan
+from rnncheck.power import exposed, trials
 from rnncheck.result import Comparison, Report
 from rnncheck.shipped import data_folder
+from rnncheck.standard import standard_checks
 from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
 from rnncheck.verify import Progress, run_plan
 
-__all__ = ["FOLDER", "check_vectors", "make_vector", "write_vectors"]
+__all__ = ["FOLDER", "check_vectors", "make_vector", "write_forms", "write_vectors"]
 
 FOLDER = "vectors/v1"
 
 
 def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], None]) -> None:
-    """Ask the oracle about every standard case, measure its scales, and write the folder anew.
+    """Ask the oracle about every standard case, measure its scales and its power, and write the folder anew.
 
     Without a folder the shipped ones are written: also those of `rnncheck check`, one for each form.
 
@@ -41,17 +45,21 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
     """
     if not torch_available():
         raise UserError('torch is not installed, and it makes the vectors; pip install "rnncheck[torch]"')
-    folders: dict[Path, Sequence[Case]] = {folder or data_folder() / FOLDER: standard_cases()}
+    cases = standard_cases()
+    vectors = []
+    for done, trial in enumerate(trials(cases, standard_checks(cases)), start=1):
+        vector = make_vector(trial.case)
+        vectors.append(replace(vector, exposes=tuple(exposed(trial, VectorOracle([vector])))))
+        on_progress(trial.case.name, done, len(cases))
+    write_folder(folder or data_folder() / FOLDER, vectors)
     if folder is None:
-        folders.update((data_folder() / FORMS_FOLDER / form.name, check_cases(form)) for form in FORMS)
-    planned, done = sum(map(len, folders.values())), 0
-    for place, cases in folders.items():
-        vectors = []
-        for case in cases:
-            vectors.append(make_vector(case))
-            done += 1
-            on_progress(case.name, done, planned)
-        write_folder(place, vectors)
+        write_forms(data_folder() / FORMS_FOLDER)
+
+
+def write_forms(folder: Path) -> None:
+    """Write the vectors of the forms in which somebody's own network is asked, each form in a folder of its own."""
+    for form in FORMS:
+        write_folder(folder / form.name, [make_vector(case) for case in check_cases(form)])
 
 
 def make_vector(case: Case) -> Vector:
@@ -75,22 +83,28 @@ def make_vector(case: Case) -> Vector:
 
 
 def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None = None) -> Report:
-    """Check that each stored case is the one its seed makes and, where torch is there, that its answer still holds."""
+    """Check that each stored case is what its seed makes, that no fault passes, and, with torch, the answers.
+
+    The answers need torch: without it the report says that they were not asked for again.
+    """
     vectors = read_vectors(folder or data_folder() / FOLDER)
     oracle = VectorOracle(vectors)
     fresh = {case.name: case for case in standard_cases()}
     planned = Plan("stored vectors")
     planned.add(Rounded(TorchLoop()), oracle, (_same_case(v.case, fresh.pop(v.case.name, None)) for v in vectors))
     planned.add(Rounded(TorchLoop()), oracle, (_missing(name) for name in list(fresh)))
+    planned.add(Rounded(TorchLoop()), oracle, exposure_checks(vectors, DTYPES))
+    judged = "torch, step by step"
     if torch_available():
         checks = (compare_all(Source.of(v.case), "vector-answer") for v in vectors)
         planned.add(Rounded(TorchLoop()), oracle, checks)
     else:
+        judged = "the cases of this version"
         planned.notes.append("torch is not installed: the answers themselves were not asked for again")
     if select:
         planned.select(select)
     command = "rnncheck vectors check" + (f" {quote(str(folder))}" if folder else "")
-    return run_plan(planned, "torch, step by step", seed=0, command=command, on_outcome=on_outcome)
+    return run_plan(planned, judged, seed=0, command=command, on_outcome=on_outcome)
 
 
 def _same_case(stored: Case, made: Case | None) -> Check:
@@ -98,7 +112,11 @@ def _same_case(stored: Case, made: Case | None) -> Check:
         if made is None:
             return [failed("case", "made from its seed", "is no standard case any more; write the vectors anew")]
         ours, theirs = stored.arrays(), made.arrays()
-        return [
+        settings = {name for name, value in made.settings().items() if stored.settings().get(name) != value}
+        changed = [
+            failed(name, "made from its seed", "is another setting; write the vectors anew") for name in settings
+        ]
+        return changed + [
             passed(name, "made from its seed")
             if name in ours and _agree(ours[name], array)
             else failed(name, "made from its seed", "differs from what its seed makes; write the vectors anew")

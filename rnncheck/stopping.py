@@ -1,4 +1,4 @@
-"""The wish to stop, by Ctrl-C or SIGTERM, kept until the step under way is done."""
+"""The wish to stop, by Ctrl-C, SIGTERM or a terminal that is closed, kept until the step under way is done."""
 
 import signal
 from types import FrameType, TracebackType
@@ -6,9 +6,14 @@ from typing import Any
 
 __all__ = ["Stop"]
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class Stop:
-    """While it is open, the first SIGINT or SIGTERM is noted in `signal`; the second ends the program at once."""
+    """While it is open, the first signal to stop is noted in `signal`; the second ends the program at once.
+
+    A signal that was ignored before stays so: `nohup` asks for that, and a shell for what runs in the background.
+    """
 
     def __init__(self) -> None:
         self.signal: int | None = None
@@ -16,7 +21,8 @@ class Stop:
 
     def __enter__(self) -> "Stop":
         """Begin to listen."""
-        self._before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        heeded = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in heeded}
         return self
 
     def __exit__(

@@ -8,18 +8,18 @@ from typing import Literal
 import numpy as np
 
 from numpy_impl import checkpoint
-from numpy_impl.datasets import Batch, Dataset, load_dataset
+from numpy_impl.datasets import Batch, Dataset, load_dataset, make_dataset
 from numpy_impl.flat import Flat
 from numpy_impl.optim import State
 from numpy_impl.recipes import RECIPES, Recipe, vary
 from numpy_impl.run import Run, start
-from numpy_impl.text import read_text
+from numpy_impl.text import TextFile, read_text
 from numpy_impl.train import Record, StepOut, advance, train
 from rnncheck.errors import UserError
 from rnncheck.result import Comparison, Verdict
 from rnncheck.shipped import shipped_text
 
-__all__ = ["DEFAULT_SEED", "Framework", "Request", "Tally", "follow", "prepare", "torch_step"]
+__all__ = ["DEFAULT_SEED", "Framework", "Keeper", "Request", "Tally", "follow", "prepare", "torch_step"]
 
 DEFAULT_SEED = 1
 """The seed of the published run of `names`."""
@@ -54,16 +54,17 @@ def prepare(request: Request) -> tuple[Run, Dataset]:
         data = load_dataset(recipe, path)
         return start(recipe, data, DEFAULT_SEED if request.seed is None else request.seed), data
     run = checkpoint.load(request.resume)
-    _refuse_another(run, request, path)
+    file = read_text(path)  # once: a pipe gives its text one time only
+    _refuse_another(run, request, file)
     run.recipe = _sampling(run.recipe, request)
-    return run, load_dataset(run.recipe, path, run.vocabulary)
+    return run, make_dataset(run.recipe, file, run.vocabulary)
 
 
 def _sampling(recipe: Recipe, request: Request) -> Recipe:
     return recipe if request.sample_every is None else replace(recipe, sample_every=request.sample_every)
 
 
-def _refuse_another(run: Run, request: Request, path: Path) -> None:
+def _refuse_another(run: Run, request: Request, file: TextFile) -> None:
     """Refuse to go on with anything that would make it another run."""
     if run.recipe.name != request.recipe:
         raise UserError(
@@ -82,17 +83,32 @@ def _refuse_another(run: Run, request: Request, path: Path) -> None:
             f"{request.resume} has seed {run.seed}, not {request.seed}: a run goes on with its own seed; "
             "leave --seed out, or leave --resume out to begin anew"
         )
-    found = read_text(path).sha256
-    if found != run.sha256:
+    if file.sha256 != run.sha256:
         raise UserError(
-            f"{request.resume} was trained on a text with sha256 {run.sha256[:12]}..., but {path} has {found[:12]}...: "
-            "a run goes on with the text it began with; name that file with --data"
+            f"{request.resume} was trained on a text with sha256 {run.sha256[:12]}..., but {file.path} has "
+            f"{file.sha256[:12]}...: a run goes on with the text it began with; name that file with --data"
         )
     if request.steps is not None and request.steps < run.step:
         raise UserError(
             f"{request.resume} has done {run.step} steps already, more than --steps {request.steps}: "
             "--steps is the total, also when resuming; give more"
         )
+
+
+@dataclass
+class Keeper:
+    """Writes a run to its checkpoint when called, each step once; nowhere if there is no path."""
+
+    path: Path | None
+    run: Run
+    kept: int | None = None
+    """The step that was written last."""
+
+    def __call__(self) -> None:
+        """Write the run unless it was written after this very step."""
+        if self.path is not None and self.kept != self.run.step:
+            checkpoint.save(self.path, self.run)
+            self.kept = self.run.step
 
 
 @dataclass

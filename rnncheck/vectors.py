@@ -2,11 +2,13 @@
 
 A folder holds `manifest.json` (described by `vectors.schema.json` beside it) and one safetensors file per case, with
 the arrays `case.*`, `trace.*` and `scale.*`. A machine without PyTorch judges by them. To keep the folder small, the
-arrays with a time axis of a case longer than STORED_WHOLE steps hold the first and the last three steps only.
+arrays with a time axis of a case longer than STORED_WHOLE steps hold the first and the last three steps only. The
+manifest also says which catalogued faults each case exposes.
 """
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +29,22 @@ FORMAT = 1
 STORED_WHOLE = 30
 EDGE = 3
 MANIFEST = "manifest.json"
+SCHEMA = "vectors.schema.json"
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A case, the oracle's Trace of it, and the scales its tolerance is made from (`rule` says how)."""
+    """A case, the oracle's Trace of it, and the scales its tolerance is made from (`rule` says how).
+
+    `steps` are the time steps that are stored, None for all; `exposes` names the catalogued faults that show in it.
+    """
 
     case: Case
     trace: dict[str, np.ndarray]
     scales: dict[str, np.ndarray]
     rule: str
     steps: tuple[int, ...] | None = None
+    exposes: tuple[str, ...] = ()
 
     def answer(self) -> Answer:
         """Return what an oracle says: the Trace and its tolerance."""
@@ -67,8 +74,12 @@ def stored_steps(T: int) -> tuple[int, ...] | None:
 def write_folder(
     folder: Path, vectors: Sequence[Vector], on_progress: Callable[[str], None] = lambda name: None
 ) -> None:
-    """Write the vectors, then the manifest that lists them: a folder without manifest is not yet one."""
+    """Write the vectors, then the manifest that lists them: a folder without manifest is not yet one.
+
+    Files that the folder's manifest listed before and lists no more go; others are not ours to delete.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    before = _listed(folder / MANIFEST)
     entries = []
     for vector in vectors:
         content = save(_parts(vector))
@@ -76,12 +87,21 @@ def write_folder(
         path.write_bytes(content)
         entries.append(_entry(vector, path.name, content))
         on_progress(vector.case.name)
-    listed = {e["file"] for e in entries}
-    for stale in folder.glob("*.safetensors"):
-        if stale.name not in listed:
-            stale.unlink()
-    manifest = {"format": FORMAT, "$schema": "./vectors.schema.json", "vectors": entries}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    for stale in before - {e["file"] for e in entries}:
+        (folder / stale).unlink(missing_ok=True)
+    shutil.copyfile(Path(__file__).with_name(SCHEMA), folder / SCHEMA)
+    lines = ",\n".join(json.dumps(entry) for entry in entries)  # a line for each, as a diff shows it best
+    manifest = f'{{"format": {FORMAT}, "$schema": "./{SCHEMA}", "vectors": [\n{lines}\n]}}\n'
+    (folder / MANIFEST).write_text(manifest, encoding="utf-8")
+
+
+def _listed(manifest: Path) -> set[str]:
+    """Return the names of the files that a manifest lists, in its own folder; none where it cannot be read."""
+    try:
+        files = {entry["file"] for entry in json.loads(manifest.read_text(encoding="utf-8"))["vectors"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {file for file in files if Path(file).name == file}
 
 
 def read_vectors(folder: Path) -> list[Vector]:
@@ -96,11 +116,18 @@ def read_vectors(folder: Path) -> list[Vector]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: {error}; write the folder anew with `rnncheck vectors write {folder}`") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {why}; write the folder anew with `rnncheck vectors write {folder}`") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise UserError(f"{path}: format is {found!r}, expected {FORMAT}; write it anew with `rnncheck vectors write`")
-    return [_read(folder, entry) for entry in manifest["vectors"]]
+    try:
+        return [_read(folder, entry) for entry in manifest["vectors"]]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path} is not a manifest of vectors, or does not fit its files ({type(error).__name__} {error}); "
+            f"write the folder anew with `rnncheck vectors write {folder}`"
+        ) from error
 
 
 def _parts(vector: Vector) -> dict[str, np.ndarray]:
@@ -123,6 +150,7 @@ def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
         "arrays": list(vector.trace),
         "timed": [name for name in vector.trace if name in TIMED],
         "steps": None if vector.steps is None else list(vector.steps),
+        "exposes": list(vector.exposes),
     }
 
 
@@ -132,7 +160,8 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
         content = path.read_bytes()
         arrays = load(content)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path}: {error}; write the folder anew with `rnncheck vectors write {folder}`") from error
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: {why}; write the folder anew with `rnncheck vectors write {folder}`") from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != entry["sha256"]:
         raise UserError(
@@ -146,4 +175,4 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
     case = KINDS[entry["kind"]].from_parts(inputs, entry["settings"])
     trace = {name: groups["trace"][name] for name in entry["arrays"]}
     steps = None if entry["steps"] is None else tuple(entry["steps"])
-    return Vector(case, trace, groups["scale"], entry["rule"], steps)
+    return Vector(case, trace, groups["scale"], entry["rule"], steps, tuple(entry["exposes"]))

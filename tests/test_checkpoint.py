@@ -233,6 +233,50 @@ def test_a_checkpoint_into_nowhere_is_refused(tmp_path: Path) -> None:
         checkpoint.save(tmp_path, fresh("chars"))
 
 
+def test_a_place_is_tried_out_before_the_work(tmp_path: Path) -> None:
+    checkpoint.check_place(tmp_path / "new")
+    assert os.listdir(tmp_path) == []
+    for place in (tmp_path / "nowhere" / "a", tmp_path / ("n" * 255)):  # 255 is a legal name, its draft's is too long
+        with pytest.raises(OSError, match="no checkpoint can be written there") as refused:
+            checkpoint.check_place(place)
+        assert refused.value.filename == str(place)
+    assert os.listdir(tmp_path) == []
+
+
+def test_only_a_checkpoint_may_be_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(ValueError, match="is there already and is not a checkpoint: it would be overwritten"):
+        checkpoint.check_place(tmp_path / "thesis.txt")
+    checkpoint.save(tmp_path / "a", fresh("chars"))
+    checkpoint.check_place(tmp_path / "a")
+    (tmp_path / "empty").touch()
+    checkpoint.check_place(tmp_path / "empty")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes as POSIX has them")
+@pytest.mark.parametrize("call", [checkpoint.check_place, lambda path: checkpoint.save(path, fresh("chars"))])
+def test_a_device_is_not_replaced_by_a_file(call: Callable[[Path], None], tmp_path: Path) -> None:
+    """A rename onto /dev/null takes it from the whole machine. A pipe stands for it: a test that fails does no harm."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is a device or a pipe; a checkpoint is a file"):
+        call(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
+    with pytest.raises(ValueError, match="pipe is a device or a pipe"):
+        checkpoint.load(tmp_path / "pipe")  # and not wait for a writer who never comes
+
+
+def test_every_flipped_bit_is_seen(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "a", trained(fresh("names"), 3))
+    whole = (tmp_path / "a").read_bytes()
+    rng = random.Random(7)
+    for at in [*range(8), *(rng.randrange(8, len(whole)) for _ in range(150))]:
+        flipped = bytearray(whole)
+        flipped[at] ^= 1 << rng.randrange(8)
+        (tmp_path / "a").write_bytes(flipped)
+        with pytest.raises(ValueError, match=r"or it is damaged \(|has checkpoint format"):
+            checkpoint.load(tmp_path / "a")
+
+
 def damage(path: Path, how: str) -> None:
     whole = path.read_bytes()
     if how == "cut off":
@@ -245,7 +289,9 @@ def damage(path: Path, how: str) -> None:
         save_file({"a": np.zeros(3)}, path)
     elif how == "an array is missing":
         run = trained(fresh("chars"), 3)
-        save_file({"params.W_xh": run.params["W_xh"]}, path, {checkpoint.KEY: json.dumps(checkpoint._plain(run))})
+        arrays, plain = {"params.W_xh": run.params["W_xh"]}, checkpoint._plain(run)
+        checksum = {"checksum": checkpoint._checksum(arrays, plain)}
+        save_file(arrays, path, {checkpoint.KEY: json.dumps(plain | checksum)})
 
 
 @pytest.mark.parametrize("how", ["cut off", "text", "empty", "another safetensors file", "an array is missing"])

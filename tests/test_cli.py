@@ -244,10 +244,10 @@ def test_options_reach_the_engine(engine: Engine, tmp_path: Path) -> None:
     }
     text = tmp_path / "names.txt"
     text.write_text("ada\n", encoding="utf-8")
-    assert main(["verify", "--full", "--recipe", "names", "--published", "--data", str(text)]) == 0
+    assert main(["verify", "--recipe", "names", "--published", "--data", str(text)]) == 0
     chosen = {name: engine.options[name] for name in ("level", "recipe", "published", "data", "seed", "lengths")}
     assert chosen == {
-        "level": "full",
+        "level": "default",
         "recipe": "names",
         "published": True,
         "data": text,
@@ -280,6 +280,14 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--batch 3,3", "Invalid value for --batch: 3 is named more than once"),
         ("--quick --full", "choose one of the two: they plan different checks"),
         ("--published", "the published run is that of the names; add --recipe names"),
+        ("--recipe names --published --cases 5", "the published run has its own length; leave out --quick, --full and"),
+        ("--recipe names --published --quick", "the published run has its own length"),
+        ("--list --json -", "Invalid value for --list: it runs no check, so there is nothing to report"),
+        (
+            "--recipe names --data {file} --json {file}",
+            "names.txt is the text that is read: the report would overwrite",
+        ),
+        ("--recipe names --data {file} --junit ./{file}", "names.txt is the text that is read"),
         ("--recipe chars --published", "add --recipe names"),
         ("--recipe names --lengths 5", "recipe names has its own sizes and dtype; leave one of the two out"),
         ("--recipe names --dtype float32", "recipe names has its own sizes and dtype; leave one of the two out"),
@@ -290,6 +298,7 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--cases 0", "Invalid value for '--cases': 0 is below 1"),
         ("--threads 0", "Invalid value for '--threads': 0 is below 1"),
         ("--seed -1", "Invalid value for '--seed': -1 is below 0"),
+        ("--seed 4294967296", "Invalid value for '--seed': 4294967296 is above 4294967295"),
         ("--recipe names --data no/such.txt", "no/such.txt' does not exist"),
         ("--recipe names --data .", "'.' is a directory"),
         ("--data {file}", "it is the text that a recipe trains on; add --recipe names, sentences or chars"),
@@ -308,6 +317,11 @@ def test_a_wrong_option_is_one_sentence(
     assert main(["verify", *words.format(file="names.txt").split()]) == 2
     assert sentence in complaint(capsys)
     assert engine.options == {}, "the engine ran all the same"
+
+
+def test_a_missing_argument_is_one_line(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 2
+    assert "Choose from: names, sentences, chars" in complaint(capsys)
 
 
 @pytest.mark.parametrize(("words", "sentence"), [("vrify", "verify"), ("vectors chekc", "check")])
@@ -388,6 +402,15 @@ def test_vectors_write_says_where(
 ) -> None:
     assert main(["vectors", "write", *words]) == 0
     assert capsys.readouterr().out == f"1 vectors written to {Path(place)}\n"
+
+
+def test_vectors_are_not_made_for_a_folder_that_takes_none(
+    vectors: Engine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vectors.fails_with(AssertionError("the work was done all the same"))
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert main(["vectors", "write", "here"]) == 2
+    assert "cannot write into here: permission denied" in complaint(capsys)
 
 
 def test_vectors_write_that_fails_is_one_sentence(vectors: Engine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -584,7 +607,7 @@ def test_what_a_command_left_in_the_buffer_must_arrive_too(tmp_path: Path) -> No
     with open("/dev/full", "wb") as full:
         process = start([], tmp_path, stdout=full, code=code)
         _, err = process.communicate()
-    assert (process.returncode, err) == (2, b"rnncheck: No space left on device\n")
+    assert (process.returncode, err) == (2, b"rnncheck: standard output: No space left on device\n")
 
 
 @FULL

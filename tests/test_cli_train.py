@@ -111,9 +111,11 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("train names --data names.txt --set lr", "'lr' has no value; write for example lr=0.01"),
         ("train names --data names.txt --checkpoint-every 5", "there is no checkpoint to write; add --checkpoint FILE"),
         ("train names --data names.txt --checkpoint nowhere/kept", "there is no folder nowhere"),
+        ("train names --data names.txt --checkpoint names.txt", "names.txt is there already and is not a checkpoint"),
+        ("train names --data names.txt --checkpoint -", "a checkpoint is a file, not a stream; name one"),
         ("train names --data names.txt --resume nowhere", "nowhere does not exist"),
         ("train names --data names.txt --resume names.txt", "names.txt is not a checkpoint of a training run"),
-        ("train names --data names.txt --seed 99999999999", "seed is 99999999999"),
+        ("train names --data names.txt --seed 99999999999", "99999999999 is above 4294967295"),
         ("train names --data names.txt --steps 0", "0 is below 1"),
         (
             "train chars --data text.txt --set lr=1e308 --set optimizer=sgd --sample-every 0",
@@ -124,7 +126,9 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("sample nowhere", "nowhere does not exist"),
         ("sample names.txt", "names.txt is not a checkpoint of a training run"),
         ("sample kept --prime A9", "the start text: '9' at position 2 is not in the vocabulary of 7 tokens"),
-        ("sample kept --temperature -1", "temperature is -1.0"),
+        ("sample kept --temperature -1", "-1.0 is no temperature; give 0, or a positive number"),
+        ("sample kept --temperature nan", "nan is no temperature"),
+        ("sample kept --temperature inf", "inf is no temperature"),
         ("sample kept --top-k 0", "top_k is 0"),
         ("sample kept --top-p 2", "top_p is 2.0"),
         ("sample kept --n 0", "0 is below 1"),
@@ -142,6 +146,19 @@ def test_a_mistake_is_answered_by_one_sentence(run, line: str, sentence: str) ->
     assert "internal error" not in err
     assert len(err.strip().splitlines()) == 1
     assert Path("kept").read_bytes() == before
+
+
+@pytest.mark.parametrize("framework", ["torch", "both"])
+def test_without_torch_the_other_frameworks_are_refused_at_once(
+    run, framework: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnncheck.options.find_spec", lambda name: None)
+    code, out, err = run(f"train names --data names.txt --framework {framework}")
+    assert (code, out) == (2, "")
+    assert (
+        err
+        == f'rnncheck: torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"\n'
+    )
 
 
 def test_a_full_disk_ends_the_run_and_keeps_the_last_good_file(run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,6 +255,29 @@ def test_a_stopped_run_keeps_a_checkpoint_and_says_how_to_go_on(number: int, run
     assert run(f"train names --data names.txt --resume kept --steps {goal}")[0] == 0
     assert run(f"train names --data names.txt --checkpoint whole --steps {goal} {settings}")[0] == 0
     assert Path("kept").read_bytes() == Path("whole").read_bytes()
+
+
+@POSIX
+def test_a_run_whose_reader_goes_away_is_kept(tmp_path: Path) -> None:
+    """As in `rnncheck train ... | head -1`."""
+    (tmp_path / "names.txt").write_text("Anna\nBob\n")
+    line = "train names --data names.txt --steps 10000000 --sample-every 1 --set hidden=8 --checkpoint kept"
+    root = str(Path(rnncheck.__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {root!r}); from rnncheck.cli import main; sys.exit(main({line.split()!r}))"
+    reading, writing = os.pipe()
+    process = subprocess.Popen([sys.executable, "-u", "-c", code], stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path)
+    os.close(writing)
+    os.read(reading, 1)
+    os.close(reading)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (2, b"")
+    assert checkpoint.load(tmp_path / "kept").step >= 1
+
+
+def test_a_run_that_is_done_can_be_kept_elsewhere(run) -> None:
+    run("train names --data names.txt --steps 4 --checkpoint kept")
+    assert run("train names --data names.txt --steps 4 --resume kept --checkpoint copy --checkpoint-every 2")[0] == 0
+    assert Path("copy").read_bytes() == Path("kept").read_bytes()
 
 
 def test_a_run_without_a_checkpoint_says_that_nothing_was_kept(run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -195,6 +195,14 @@ def test_a_negative_eps_is_refused():
     ("g", "bound", "out", "error", "message"),
     [
         (np.ones(3, int), 1.0, None, TypeError, "g is int64, expected floating gradients; cast with .astype"),
+        ([1.0], 1.0, None, TypeError, "g is a list, expected a NumPy array; convert it with np.asarray(g)"),
+        (
+            np.ones(3),
+            1.0,
+            [0.0] * 3,
+            TypeError,
+            "out is a list, expected a NumPy array; convert it with np.asarray(out)",
+        ),
         (np.ones(3), "1", None, TypeError, "bound is '1', a str: it must be a number"),
         (np.ones(3), True, None, TypeError, "bound is True, a bool: it must be a number"),
         (np.ones(3), 1.0, np.ones(2), ValueError, "out has shape (2,), expected (3,) as g has"),
@@ -212,3 +220,9 @@ def test_wrong_arrays_are_refused_in_one_sentence(clip, g, bound, out, error, me
     with pytest.raises(error) as caught:
         clip(g, bound, out=out)
     assert str(caught.value) == message
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+def test_the_norm_of_one_matrix_alone_is_refused():
+    with pytest.raises(ValueError, match=r"^g has shape \(2, 3\), expected one vector: the norm is"):
+        clip_grad_norm(np.ones((2, 3)), 1.0)

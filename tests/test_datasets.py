@@ -103,6 +103,15 @@ def test_a_csv_is_split_comment_by_comment() -> None:
 def test_a_text_without_a_sentence_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^a\.txt has no sentence of two words or more"):
         sentence_data(text_file("yes\n\nno"))
+    with pytest.raises(ValueError, match=r"^a\.csv has no sentence of two words or more in its first column"):
+        sentence_data(text_file("id,comment\n1,the words are here\n", "a.csv"))
+
+
+def test_no_names_and_chunks_of_nothing_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^a\.txt is empty; it must hold at least one name"):
+        name_data(text_file(" \n\n"))
+    with pytest.raises(ValueError, match="chunk_length is 0, and must be at least 1"):
+        chunk_data(text_file("anna"), chunk_length=0)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -155,7 +155,17 @@ def test_qr_without_the_signs_would_be_noticed(size):
             TypeError,
             "rng is 1: give a generator, np.random.default_rng(seed) or np.random.RandomState(seed)",
         ),
-        ({"dtype": np.int64}, TypeError, "dtype is int64: weights are floating; give np.float64 or np.float32"),
+        ({"I": True}, ValueError, "I is True: the sizes I, H and V are whole numbers from 1 on"),
+        (
+            {"dtype": np.int64},
+            TypeError,
+            "dtype is int64: weights are floating; give np.float64, np.float32 or np.longdouble",
+        ),
+        (
+            {"dtype": np.float16},
+            TypeError,
+            "dtype is float16: weights are floating; give np.float64, np.float32 or np.longdouble",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_sentence(wrong, error, message):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -79,6 +80,18 @@ def test_the_targets_may_change_after_the_loss() -> None:
     np.testing.assert_array_equal(model.backward().flat, expected)
 
 
+def test_the_inputs_may_change_after_the_forward_pass() -> None:
+    """A program that fills one array with every batch must not train on the next one's inputs."""
+    (x, y), (other, _) = batches(2)
+    expected, model = RNNModel(V, V, H), RNNModel(V, V, H)
+    for m, late in ((expected, x.copy()), (model, other)):
+        m.forward(x)
+        m.loss(y)
+        x[...] = late
+        m.backward()
+    np.testing.assert_array_equal(model.grads.flat, expected.grads.flat)
+
+
 def test_samples_are_reproducible_and_end_at_their_stop() -> None:
     runs = [RNNModel(V, V, H, seed=3) for _ in range(2)]
     drawn = [[model.sample(20, NO_TOKEN, stop=0) for _ in range(10)] for model in runs]
@@ -134,6 +147,36 @@ def test_bad_input_is_refused_in_a_sentence(wrong: Callable[[RNNModel], object],
     model.forward(batches(1)[0][0])
     with pytest.raises(ValueError, match=sentence):
         wrong(model)
+
+
+@pytest.fixture
+def types_unchecked():
+    """Let a wrong argument reach the object's own check, as it does outside the test run."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("types_unchecked")
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"nonlinearity": "sigmoid"}, "nonlinearity is 'sigmoid', expected one of tanh, relu"),
+        ({"optimizer": "sgd"}, r"optimizer is 'sgd', expected SGD\(...\) or Adagrad\(...\)"),
+        ({"seed": -1}, "seed is -1: it must be a whole number from 0 on"),
+        ({"seed": "one"}, "seed is 'one': it must be a whole number"),
+        ({"dtype": np.float16}, "dtype is float16"),
+    ],
+)
+def test_a_wrong_option_is_refused_at_once(wrong: dict[str, object], sentence: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=sentence):
+        RNNModel(V, V, H, **wrong)
+
+
+@pytest.mark.usefixtures("types_unchecked")
+def test_half_a_token_is_not_drawn() -> None:
+    with pytest.raises(ValueError, match=r"n is 2.5: at least one token is drawn; give a whole number from 1 on"):
+        RNNModel(V, V, H).sample(2.5)
 
 
 def test_an_unknown_way_to_clip_is_refused() -> None:

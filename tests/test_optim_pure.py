@@ -148,6 +148,14 @@ def run_float32(optimiser):
 @pytest.mark.parametrize(
     ("arrays_given", "error", "message"),
     [
+        ({"w": [1.0] * 3}, TypeError, "w is a list, expected a NumPy array; convert it with np.asarray(w)"),
+        ({"g": [1.0] * 3}, TypeError, "g is a list, expected a NumPy array; convert it with np.asarray(g)"),
+        ({"state": None}, TypeError, "state is a NoneType, expected what init(w) or the step before returned"),
+        (
+            {"state": {"v": [1.0] * 3, "started": np.array(True)}},
+            TypeError,
+            "state['v'] is a list, expected a NumPy array; convert it with np.asarray(state['v'])",
+        ),
         ({"w": np.ones(3, int)}, TypeError, "w is int64, expected floating parameters; cast with .astype"),
         (
             {"g": np.ones(2)},

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import numpy_impl
-from numpy_impl.published import PUBLISHED, Published, reproduce_names
+from numpy_impl.published import PUBLISHED, Published, public_names
+from rnncheck.cli import main
 from rnncheck.download import at_hand
 
 RUN = """
@@ -22,7 +23,7 @@ from numpy_impl import published, recipes
 from dataclasses import replace
 published.PUBLISHED = published.PUBLISHED[: int(sys.argv[3])]
 recipes.RECIPES["names"] = replace(recipes.RECIPES["names"], **json.loads(sys.argv[4]))
-print(json.dumps([[p.step, p.cost, p.names] for p in published.reproduce_names(sys.argv[2])]))
+print(json.dumps([[p.step, p.cost, p.names] for p in published.reproduce_names(published.public_names(sys.argv[2]))]))
 """
 
 
@@ -74,4 +75,11 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"expected 223821f7f633\.\.\.: the published figures hold for the public file"
     ):
-        reproduce_names(tmp_path / "person_names.txt")
+        public_names(tmp_path / "person_names.txt")
+
+
+def test_another_file_is_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing was compared, so the exit code is 2, not 1."""
+    (tmp_path / "names.txt").write_text("Ada\nBob\n")
+    assert main(["verify", "--recipe", "names", "--published", "--data", str(tmp_path / "names.txt")]) == 2
+    assert "the published figures hold for the public file only" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import jaxtyping
 import pytest
 
 from numpy_impl.optim import SGD, Adagrad
@@ -47,6 +48,36 @@ def test_optimizers_have_the_options_of_their_recipe() -> None:
     assert make_optimizer(RECIPES["chars"]) == Adagrad(eps=1e-8, eps_inside=True)
 
 
+@pytest.fixture
+def types_unchecked():
+    """Let a wrong value reach the recipe's own check, as it does outside the test run."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("types_unchecked")
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ({"hidden": 2.5}, "hidden is 2.5, expected int"),
+        ({"hidden": True}, "hidden is True, expected int"),
+        ({"lr": "a"}, "lr is 'a', expected float"),
+        ({"shuffle": "no"}, "shuffle is 'no', expected bool"),
+        ({"examples": 2.5}, "examples is 2.5, expected int or None"),
+        ({"optimizer": []}, r"optimizer is \[\], expected str"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(wrong: dict[str, object], sentence: str) -> None:
+    with pytest.raises(TypeError, match=sentence):
+        replace(RECIPES["chars"], **wrong)
+
+
+def test_a_setting_may_come_with_what_it_needs() -> None:
+    changed = vary(RECIPES["sentences"], {"clip_bound": "2", "clip_method": "norm", "momentum": "0.5"})
+    assert (changed.clip_bound, changed.clip_method, changed.momentum) == (2.0, "norm", 0.5)
+
+
 def test_settings_are_read_as_the_kind_they_are() -> None:
     typed = {"optimizer": "sgd", "lr": "1e-2", "hidden": "32", "biases": "false", "examples": "none", "init": "uniform"}
     changed = vary(RECIPES["chars"], typed)
@@ -72,6 +103,13 @@ def test_settings_are_read_as_the_kind_they_are() -> None:
         ({"optimizer": "adam"}, "optimizer is 'adam', expected one of sgd, adagrad"),
         ({"reduction": "none"}, "reduction is 'none', expected one of sum, mean"),
         ({"k": "none"}, 'k is None under bptt="windowed"'),
+        ({"hidden": "99999999999999999999"}, "hidden is 99999999999999999999, and must be at most 2147483647"),
+        (
+            {"clip_bound": "5"},
+            "clip_bound has no effect beside clip_method=none; leave it out, or set clip_method=",
+        ),
+        ({"eps": "1e-8"}, "eps has no effect beside optimizer=sgd; leave it out, or set optimizer=adagrad as well"),
+        ({"momentum": "0.9", "optimizer": "adagrad"}, "momentum has no effect beside optimizer=adagrad"),
         ({"chunk_length": "5"}, "chunk_length has no effect on sentences; it is a setting of chars"),
     ],
 )

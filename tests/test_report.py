@@ -222,6 +222,14 @@ def test_colours_on_a_terminal_unless_no_color(environment: pytest.MonkeyPatch) 
     assert not colours()
 
 
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_a_narrow_terminal_costs_lines_but_no_words(environment: pytest.MonkeyPatch, width: int) -> None:
+    environment.setenv("COLUMNS", str(width))
+    with redirect_stdout(Terminal()) as out:
+        terminal.show(GREEN, terminal.console())
+    assert "…" not in out.getvalue()
+
+
 def follow(out: io.StringIO, planned: int) -> None:
     with redirect_stdout(out), Progress(terminal.console()) as progress:
         for done in range(1, planned + 1):

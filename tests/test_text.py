@@ -110,6 +110,20 @@ def test_a_first_row_of_another_name_is_a_comment() -> None:
     assert read_comments(TextFile("a.csv", "hello there\nsecond\n", "")) == ["hello there", "second"]
 
 
-def test_a_csv_that_cannot_be_parsed_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"^a\.csv is not a readable CSV: field larger than field limit"):
-        read_comments(TextFile("a.csv", '"' + "x" * 200_000 + '"', ""))
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_columns_are_separated_as_in_the_header(delimiter: str) -> None:
+    text = f'comment{delimiter}n\n"one, two; three\tfour"{delimiter}3\nfive{delimiter}4\n'
+    assert read_comments(TextFile("a.csv", text, "")) == ["one, two; three\tfour", "five"]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ('"' + "x" * 200_000 + '"', "at line 1: field larger than field limit"),
+        ('good\n"left open, and all that follows\nis swallowed\n', "at line 3: unexpected end of data"),
+        ('good\n"closed" and more\n', "at line 2: ',' expected after '\"'"),
+    ],
+)
+def test_a_csv_that_cannot_be_parsed_is_refused(text: str, what: str) -> None:
+    with pytest.raises(ValueError, match=rf"^a\.csv is not a readable CSV {what}.*; put the line right"):
+        read_comments(TextFile("a.csv", text, ""))

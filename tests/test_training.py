@@ -1,5 +1,6 @@
 """Beginning, resuming and following a run; what would make it another run is refused."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -52,6 +53,18 @@ def test_data_that_was_not_shipped_is_missed_by_its_path() -> None:
 def test_settings_and_sample_every_reach_the_recipe(text: Path) -> None:
     run, _ = prepare(Request("chars", text, sample_every=7, settings={"hidden": "9", "optimizer": "sgd"}))
     assert (run.recipe.hidden, run.recipe.optimizer, run.recipe.sample_every) == (9, "sgd", 7)
+
+
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="pipes that have a name, as POSIX systems have them")
+def test_a_text_from_a_pipe_is_read_once(text: Path) -> None:
+    """As in `--data <(zcat text.gz)`: a second reading finds nothing."""
+    start = kept(text)
+    reading, writing = os.pipe()
+    os.write(writing, text.read_bytes())
+    os.close(writing)
+    _, data = prepare(Request("chars", Path(f"/dev/fd/{reading}"), resume=start))
+    os.close(reading)
+    assert len(data) == len(prepare(Request("chars", text))[1])
 
 
 def test_a_resumed_run_keeps_its_settings(text: Path) -> None:

@@ -233,9 +233,10 @@ int main(void) {
     char *line = NULL;
     size_t room = 0;
     while (getline(&line, &room, stdin) > 0) {
-        if (!says(line, "kind", "rnn") || says(line, "bptt", "windowed")) {
+        int f = says(line, "nonlinearity", "tanh") || says(line, "nonlinearity", "relu");
+        if (!says(line, "kind", "rnn") || says(line, "bptt", "windowed") || !f) {
             begin_answer(line);
-            puts("\"not_shown\": \"forward and backward, full or in chunks, is all that is here\"}");
+            puts("\"not_shown\": \"tanh and ReLU, forward and backward, full or in chunks, is all that is here\"}");
         } else {
             answer(line);
         }

@@ -96,8 +96,8 @@ function backward(c, x, h0, h, dlogits) {
 // --- the protocol
 
 function answer(c) {
-  if (c.kind !== "rnn" || c.bptt === "windowed") {
-    return { id: c.id, not_shown: "forward and backward, full or in chunks, is all that is here" };
+  if (c.kind !== "rnn" || c.bptt === "windowed" || !["tanh", "relu"].includes(c.nonlinearity)) {
+    return { id: c.id, not_shown: "tanh and ReLU, forward and backward, full or in chunks, is all that is here" };
   }
   const x = c.x.map((row) => row.map((x_b) => asVector(x_b, c.sizes.I)));
   const h0 = c.h0 === undefined ? zeros(c.sizes.B, c.sizes.H) : c.h0;

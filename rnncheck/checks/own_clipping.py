@@ -15,6 +15,7 @@ from rnncheck.checks.check import Check, failed, passed
 from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.targets.adapter import Adapter
+from rnncheck.targets.received import scale_of
 from rnncheck.trace import Trace
 
 __all__ = ["clipping_checks"]
@@ -59,7 +60,7 @@ def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) 
     shown = [n for n in names if n in free and n in clipped]
     if all(np.array_equal(free[n], clipped[n]) for n in shown):
         raise NotShownError("its clipping does not act, not even on large gradients")
-    scale = eval(target.adapter.grad_scale, case.sizes) if target.adapter else 1
+    scale = scale_of(target.adapter.grad_scale, case.sizes) if target.adapter else 1
     if bounds:
         low, high = bounds[0]
         return [

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from numpy_impl.published import PUBLISHED, Published, reproduce_names
+from numpy_impl.published import PUBLISHED, Published, public_names, reproduce_names
 from rnncheck.checks.check import Bench, Check, failed, passed
 from rnncheck.result import Comparison
 
@@ -12,8 +12,15 @@ __all__ = ["published_checks"]
 
 
 def published_checks(path: Path) -> Iterator[Check]:
-    """Plan one check per published step; the run itself takes place once."""
-    found = lru_cache(lambda: {p.step: p for p in reproduce_names(str(path))})
+    """Plan one check per published step; the run itself takes place once.
+
+    Raises
+    ------
+    ValueError
+        If the file is another one. It is no fault of the code under test, so it is found out while planning.
+    """
+    data = public_names(path)
+    found = lru_cache(lambda: {p.step: p for p in reproduce_names(data)})
     for expected in PUBLISHED:
         yield Check(f"published[step={expected.step}]", "published", _ask(expected, found))
 

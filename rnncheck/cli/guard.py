@@ -21,6 +21,7 @@ __all__ = ["CANNOT_RUN", "INTERRUPTED", "exit_code"]
 
 CANNOT_RUN, INTERRUPTED = 2, 130
 OURS = ("numpy_impl", "reference", "rnncheck")
+NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
 EXTRAS = {"torch": "torch", "jinja2": "report", "matplotlib": "report"}
 # The base of all that typer says about arguments; its name and module change from version to version.
 Complaint = cast(type[typer.BadParameter], typer.BadParameter.__mro__[2])
@@ -72,7 +73,7 @@ def _deliberate(error: BaseException) -> bool:
 
 def _usage(complaint: typer.BadParameter) -> str:
     command = complaint.ctx.command_path if complaint.ctx is not None else "rnncheck"
-    message = complaint.format_message().rstrip(".").replace("Value error, ", "")
+    message = " ".join(complaint.format_message().split()).rstrip(".").replace("Value error, ", "")
     return f"{message} (see {command} --help)"
 
 
@@ -82,8 +83,8 @@ def _system(error: OSError) -> int:
         _drop_output()
     if error.errno == errno.EPIPE:
         return CANNOT_RUN
-    where = "" if error.filename is None else f"{error.filename}: "
-    return _refuse(f"{where}{error.strerror or error}{_notes(error)}")
+    where = error.filename or ("standard output" if error.errno in NO_ROOM else "")
+    return _refuse(f"{where}{': ' if where else ''}{error.strerror or error}{_notes(error)}")
 
 
 def _drop_output() -> None:

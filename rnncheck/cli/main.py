@@ -13,9 +13,12 @@ import typer
 from rnncheck import __version__
 from rnncheck.cli import vectors
 from rnncheck.cli.check import check
+from rnncheck.cli.demo import demo
 from rnncheck.cli.faults import explain, faults
 from rnncheck.cli.guard import CANNOT_RUN, exit_code
+from rnncheck.cli.lab import lab
 from rnncheck.cli.new import new
+from rnncheck.cli.power import power
 from rnncheck.cli.sample import sample
 from rnncheck.cli.threads import pin
 from rnncheck.cli.train import train
@@ -32,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for command in (check, verify, train, sample, new, faults, explain):
+for command in (demo, verify, check, new, train, sample, faults, explain, power, lab):
     app.command(epilog=CODES)(command)
 app.add_typer(vectors.app, name="vectors")
 

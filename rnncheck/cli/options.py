@@ -8,9 +8,11 @@ import typer
 
 from rnncheck.cli.threads import pin
 
-__all__ = ["JsonFile", "JunitFile", "Seed", "Select", "Threads", "at_least", "parse_numbers"]
+__all__ = ["LARGEST_SEED", "JsonFile", "JunitFile", "Seed", "Select", "Threads", "at_least", "parse_numbers"]
 
 LONGEST_LIST = 10_000
+LARGEST_SEED = 2**32 - 1
+"""The largest that NumPy's legacy generator takes, which a training run may be made with."""
 
 
 def parse_numbers(text: str, option: str) -> tuple[int, ...]:
@@ -42,12 +44,14 @@ def _whole(text: str, item: str, option: str) -> int:
     return int(text)
 
 
-def at_least(smallest: int) -> Callable[[int | None], int | None]:
-    """Return a callback that refuses smaller numbers."""
+def at_least(smallest: int, most: int | None = None) -> Callable[[int | None], int | None]:
+    """Return a callback that refuses smaller numbers, and larger ones than `most`."""
 
     def check(value: int | None) -> int | None:
         if value is not None and value < smallest:
             raise typer.BadParameter(f"{value} is below {smallest}, the smallest that makes sense")
+        if value is not None and most is not None and value > most:
+            raise typer.BadParameter(f"{value} is above {most}, the largest there is")
         return value
 
     return check
@@ -60,7 +64,10 @@ def _pin(threads: int | None) -> int | None:
 
 
 Seed = Annotated[
-    int, typer.Option("--seed", callback=at_least(0), metavar="N", help="Everything random comes from this seed.")
+    int,
+    typer.Option(
+        "--seed", callback=at_least(0, LARGEST_SEED), metavar="N", help="Everything random comes from this seed."
+    ),
 ]
 JsonFile = Annotated[
     Path | None,

@@ -20,6 +20,8 @@ class Output:
 
     json: Path | None = None
     junit: Path | None = None
+    data: Path | None = None
+    """What the command reads, and must not overwrite."""
 
     def __post_init__(self) -> None:
         """Look at the paths."""
@@ -29,6 +31,10 @@ class Output:
         if len({path.resolve() for path in files}) < len(files):
             name = "standard output" if files[0] == STDOUT else files[0]
             raise UserError(f"--json and --junit both name {name}: one would overwrite the other; choose two places")
+        if self.data is not None and self.data.resolve() in {path.resolve() for path in files}:
+            raise UserError(
+                f"{self.data} is the text that is read: the report would overwrite it; choose another place"
+            )
 
     @property
     def console(self) -> Console:

@@ -10,6 +10,12 @@ from rnncheck.cli.options import Seed, Threads, at_least
 __all__ = ["sample"]
 
 
+def _temperature(value: float) -> float:
+    if not 0 <= value < float("inf"):
+        raise typer.BadParameter(f"{value} is no temperature; give 0, or a positive number")
+    return value
+
+
 def sample(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A file that `rnncheck train` has kept.")],
     prime: Annotated[str, typer.Option(metavar="TEXT", help="What the text begins with; it is read first.")] = "",
@@ -20,7 +26,10 @@ def sample(
         ),
     ] = None,
     temperature: Annotated[
-        float, typer.Option(metavar="X", help="Below 1 bolder, above 1 wilder; 0 always takes the likeliest.")
+        float,
+        typer.Option(
+            callback=_temperature, metavar="X", help="Below 1 bolder, above 1 wilder; 0 always takes the likeliest."
+        ),
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(metavar="K", help="Draw among the K likeliest tokens only.")] = None,
     top_p: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnncheck.cli.options import Threads, at_least
+from rnncheck.cli.options import LARGEST_SEED, Threads, at_least
 
 __all__ = ["train"]
 
@@ -27,7 +27,10 @@ def train(
         int | None, typer.Option(callback=at_least(1), metavar="N", help="Steps in all, also when resuming.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(callback=at_least(0), metavar="N", help="Everything random comes from it. Default: 1.")
+        int | None,
+        typer.Option(
+            callback=at_least(0, LARGEST_SEED), metavar="N", help="Everything random comes from it. Default: 1."
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -69,29 +72,41 @@ def train(
         raise typer.BadParameter(
             "there is no checkpoint to write; add --checkpoint FILE", param_hint="--checkpoint-every"
         )
-    from numpy_impl.checkpoint import save
-    from rnncheck.report.files import check_target
+    from numpy_impl.checkpoint import check_place
+    from rnncheck.errors import UserError
+    from rnncheck.options import torch_available
+    from rnncheck.report.files import STDOUT, check_target
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
     from rnncheck.stopping import Stop
-    from rnncheck.training import Request, Tally, follow, prepare
+    from rnncheck.training import Keeper, Request, Tally, follow, prepare
 
+    if framework != "numpy" and not torch_available():
+        raise UserError(f'torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"')
     target = checkpoint or resume
+    if target == STDOUT:
+        raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")
     if target is not None:
         check_target(target)
     run, text = prepare(Request(recipe, data, steps, seed, sample_every, resume, _settings(settings or [])))
+    if target is not None:
+        check_place(target)
     total = max(run.step, run.recipe.steps) if steps is None else steps
     every = checkpoint_every or CHECKPOINT_EVERY
     tally = Tally()
+    keep = Keeper(target, run)
     with Stop() as stop, TrainingDisplay(console(), run, text, total, framework, tally) as display:
-        for record in follow(run, text, total, framework, tally):
-            display(record)
-            if target is not None and run.step % every == 0:
-                save(target, run)
-            if stop.signal is not None:
-                break
-        if target is not None and run.step % every:
-            save(target, run)
+        try:
+            for record in follow(run, text, total, framework, tally):
+                display(record)
+                if run.step % every == 0:
+                    keep()
+                if stop.signal is not None:
+                    break
+        except (OSError, SystemExit):  # whoever read the output has gone away; what was learnt is kept all the same
+            keep()
+            raise
+        keep()
     if stop.signal is not None:
         display.say(_how_to_go_on(run.step, total, target, _command(recipe, framework, data, total, target)))
         return 128 + stop.signal

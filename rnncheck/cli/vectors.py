@@ -1,5 +1,6 @@
 """`rnncheck vectors`: write the stored cases with their answers, check those that are there, export them."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -26,12 +27,17 @@ def write(folder: Folder = None, threads: Threads = None) -> None:
         rnncheck vectors write /tmp/vectors
     """
     from rnncheck.cli.output import Output
+    from rnncheck.errors import UserError
     from rnncheck.make_vectors import FOLDER, write_vectors
     from rnncheck.shipped import data_folder
 
+    target = folder or data_folder() / FOLDER
+    target.mkdir(parents=True, exist_ok=True)  # before the work whose result goes there
+    if not os.access(target, os.W_OK):
+        raise UserError(f"cannot write into {target}: permission denied; name a folder that you may write")
     with Output().progress("vectors") as progress:
         write_vectors(folder, progress.advance)
-    typer.echo(f"{progress.done} vectors written to {folder or data_folder() / FOLDER}")
+    typer.echo(f"{progress.done} vectors written to {target}")
 
 
 @app.command()

@@ -68,7 +68,13 @@ def verify(
     """
     if quick and full:
         raise typer.BadParameter("choose one of the two: they plan different checks", param_hint="--quick --full")
+    if names and (json or junit):
+        raise typer.BadParameter("it runs no check, so there is nothing to report; leave it out", param_hint="--list")
     sizes = {"--lengths": lengths, "--batch": batch, "--hidden": hidden, "--vocab": vocab, "--dtype": dtype}
+    if published and (quick or full or cases is not None):
+        raise typer.BadParameter(
+            "the published run has its own length; leave out --quick, --full and --cases", param_hint="--published"
+        )
     _refuse_contradictions(recipe, published, data, [option for option, size in sizes.items() if size is not None])
     from rnncheck.cli.output import Output
     from rnncheck.options import VerifyOptions
@@ -88,7 +94,7 @@ def verify(
         seed=seed,
         select=select,
     )
-    output = Output(json, junit)
+    output = Output(json, junit, data)
     if names:
         from rnncheck.plan import plan
 

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rnncheck.errors import TargetError
+from rnncheck.protocol.lines import plain_text
 from rnncheck.sandbox.launch import command_line, environment
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.lines import Lines, Tail, send
@@ -71,14 +71,13 @@ class Child:
     @property
     def log(self) -> str:
         """The end of what the target wrote to standard error."""
-        return self._log.bytes.decode("utf-8", "backslashreplace").strip()
+        return plain_text(self._log.bytes.decode("utf-8", "backslashreplace").strip(), self.limits.log)
 
     def ask(self, line: str, seconds: float, most: int) -> bytes:
         """Send a line, return the next one, of at most so many bytes. Errors as in `read`."""
         self._lines.most = min(most, self.limits.answer)
-        until = time.monotonic() + seconds
         self._sender = send(self._stdin, line.encode() + b"\n")
-        return self.read(until - time.monotonic())
+        return self.read(seconds)
 
     def read(self, seconds: float) -> bytes:
         """Return the next line.
@@ -94,7 +93,7 @@ class Child:
             self.close()
             if self._watch.reason:
                 raise TargetError(f"it was ended: {self._watch.reason}") from None
-            raise TimeOutError(f"within {seconds:.3g} s") from None
+            raise TimeOutError(f"no answer within {seconds:g} s") from None
         if line is None:
             why = self._end()
             self.close()

@@ -14,6 +14,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -46,30 +47,30 @@ def main() -> None:
         made.append(getattr(importlib.import_module(module), function)(order["argument"]))
         return {"ready": None if hasattr(made[0], "run") else made[0]}
 
-    send(_guarded(make))
+    send(_guarded({}, make))
     if made and hasattr(made[0], "run"):
         _serve(Calls(made[0]), receive, send)
 
 
-def _serve(calls: "Calls", receive: Iterable[bytes], send: Callable[[Message], None]) -> None:
+def _serve(calls: "Calls", receive: Iterable[bytes], send: Callable[[str], None]) -> None:
     """Answer line after line: a case, and how to ask for it if not by `run`."""
     for line in receive:
         fields = json.loads(line)
         how = {name: fields.pop(name) for name in ("method", "options") if name in fields}
         case = read_case(fields)
-        send({"id": fields["id"]} | _guarded(lambda case=case, how=how: calls.answer(case, **how)))  # type: ignore[misc]
+        send(_guarded({"id": fields["id"]}, partial(calls.answer, case, **how)))
 
 
-def _private_pipes() -> tuple[Any, Callable[[Message], None]]:
+def _private_pipes() -> tuple[Any, Callable[[str], None]]:
     """Keep the pipes to the judge for ourselves: the target reads nothing, and what it prints goes to its log."""
     receive, out = os.fdopen(os.dup(0), "rb"), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    dumps, write, exit_now = json.dumps, os.write, os._exit
+    write, exit_now = os.write, os._exit
 
-    def send(message: Message) -> None:
-        rest = memoryview(dumps(message).encode() + b"\n")
+    def send(line: str) -> None:
+        rest = memoryview(line.encode() + b"\n")
         try:
             while rest:
                 rest = rest[write(out, rest) :]
@@ -93,8 +94,12 @@ class Calls:
         if method != "run":
             return {"result": found}
         trace = {name: np.asarray(array) for name, array in found.items()}
+        for name, array in trace.items():
+            if array.dtype.kind not in "iuf":
+                raise TypeError(f"{name} is an array of {array.dtype}, expected numbers")
         message = {
             "trace": {name: encode_array(array) for name, array in trace.items()},
+            "dtypes": {name: str(array.dtype) for name, array in trace.items()},
             "inputs": {n: encode_array(a) for n, a in case.arrays().items() if not _same(a, given[n])},
             "overwritten": [name for name, array, kept in self._latest if not _same(array, kept)],
             "shared": _shared(trace, case.arrays()),
@@ -114,18 +119,19 @@ def _shared(trace: Arrays, inputs: Arrays) -> list[tuple[str, str]]:
     return [(a, b) for (a, one), (b, two) in pairs if np.may_share_memory(one, two) and np.shares_memory(one, two)]
 
 
-def _guarded(work: Callable[[], Message]) -> Message:
-    """Return what `work` returns, or say what it raised, `sys.exit` included."""
+def _guarded(head: Message, work: Callable[[], Message]) -> str:
+    """Return as JSON what `work` returns, or what it raised, `sys.exit` included."""
     try:
-        return work()
+        return json.dumps(head | work())
     except NotShownError as why:
-        return {"not_shown": str(why)}
+        said = {"not_shown": str(why)}
     except UserError as why:
-        return {"refused": str(why)}
+        said = {"refused": str(why)}
     except SystemExit as stop:
-        return {"error": f"called sys.exit({stop.code!r})"}
+        said = {"error": f"called sys.exit({stop.code!r})"}
     except BaseException as error:
-        return {"error": f"raised {type(error).__name__}: {error}{_place(error)}"}
+        said = {"error": f"raised {type(error).__name__}: {error}{_place(error)}"}
+    return json.dumps(head | said)
 
 
 def _place(error: BaseException) -> str:

@@ -61,7 +61,7 @@ class Sandbox:
         except TimeOutError as error:
             self._timeouts += 1
             self.stop()
-            raise TimeOutError(f"no answer {error}{self._hint}{self._said()}") from None
+            raise TimeOutError(f"{error}{self._hint}{self._said()}") from None
         except TargetError as error:
             self.stop()
             raise TargetError(f"no answer: {error}{self._said()}") from None

@@ -115,7 +115,8 @@ def prepare(config: Config) -> list[str]:
     if LINUX:
         attempt(partial(prctl, PR_SET_DUMPABLE, 0))
         attempt(partial(prctl, PR_SET_CHILD_SUBREAPER, 1))
-        attempt(partial(prctl, PR_SET_PDEATHSIG, signal.SIGKILL))
+        signal.signal(signal.SIGTERM, leave)
+        attempt(partial(prctl, PR_SET_PDEATHSIG, signal.SIGKILL if config["namespaces"] else signal.SIGTERM))
     return taken + [name for name in ("memory", "file") if attempt(partial(limit, name, config[name]))]
 
 
@@ -177,7 +178,7 @@ def main() -> None:
 
 
 def end_what_is_left() -> None:
-    """End what the target left running: a process without parent has become a child of this one."""
+    """End the target and what it left running: a process whose parent has ended is a child of this one now."""
     while LINUX:
         for entry in filter(str.isdigit, os.listdir("/proc")):
             with suppress(OSError), open(f"/proc/{entry}/stat", encoding="latin-1") as file:
@@ -187,6 +188,12 @@ def end_what_is_left() -> None:
             os.wait()
         except ChildProcessError:
             return
+
+
+def leave(*_signal: object) -> None:
+    """Go with the judge, who has ended, and take the target along."""
+    end_what_is_left()
+    os._exit(1)
 
 
 if __name__ == "__main__":

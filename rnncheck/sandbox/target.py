@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rnncheck.protocol.lines import (
     longest_answer,
     open_answer,
     parse_object,
+    plain_text,
     read_array,
     read_trace,
 )
@@ -34,6 +36,7 @@ __all__ = ["Observed", "SandboxedTarget", "ask_apart"]
 
 START = "import json, sys; sys.path += json.loads(sys.argv[1]); from {package}.sandbox.runner import main; main()"
 GREETING = 4 * MiB
+LONGEST_TEXT = 10_000
 
 
 class Observed(dict[str, np.ndarray]):
@@ -43,7 +46,10 @@ class Observed(dict[str, np.ndarray]):
 
 
 class SandboxedTarget:
-    """Runs what `entry`, a function of the bundle such as "targets.perform:from_json", makes of `argument`.
+    """Runs what `entry` makes of `argument`: a function of the bundle, or one that the target itself offers.
+
+    "rnntarget.targets.perform:adapted" is the first kind, "my_rnn:make" the second, where `my_rnn.py` lies beside
+    `path`. What it returns has a method `run(case)`, like any implementation.
 
     What the target does in its process to the arrays it was given, and to those it gave, is done to ours: a check of
     state sees the same as if it ran here.
@@ -55,7 +61,7 @@ class SandboxedTarget:
         self.ready: Any = None
         code, packages = bundle()
         folder = without_ours(path.parent, Path(tempfile.mkdtemp(dir=code.parent)) / "beside")
-        self._order = {"entry": f"{NAME}.{entry}", "argument": argument, "folder": str(folder)}
+        self._order = {"entry": entry, "argument": argument, "folder": str(folder)}
         self._asked = 0
         self._latest: Trace = {}
         self.sandbox = Sandbox(
@@ -78,6 +84,7 @@ class SandboxedTarget:
         fields, line = self._ask(case, "run", options)
         trace = Observed(read_trace(fields, case, line))
         try:
+            trace |= {name: array.astype(fields["dtypes"][name]) for name, array in trace.items()}
             self._do_likewise(case, fields)
             trace.shared = [(str(one), str(two)) for one, two in fields["shared"]]
         except (KeyError, TypeError, ValueError) as error:  # the target has forged the line, and badly
@@ -91,12 +98,23 @@ class SandboxedTarget:
 
     def _ask(self, case: Case, method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         self._asked += 1
-        line = self.sandbox.ask(case_line(case, self._asked, method=method, options=options), 2 * longest_answer(case))
+        question, most = case_line(case, self._asked, method=method, options=options), 2 * longest_answer(case)
+        line = self.sandbox.ask(question, most)
+        if self._late(line):
+            self.sandbox.stop()
+            line = self.sandbox.ask(question, most)
         try:
             return open_answer(line, self._asked), line
         except ProtocolError:
             self.sandbox.stop()  # what comes next would be taken for the answer to another case
             raise
+
+    def _late(self, line: bytes) -> bool:
+        """Tell whether the line answers an earlier case: the target has spoken for the runner, who then spoke too."""
+        with suppress(ProtocolError):
+            id = parse_object(line).get("id")
+            return isinstance(id, int) and id < self._asked
+        return False
 
     def _do_likewise(self, case: Case, fields: Mapping[str, Any]) -> None:
         """Change the arrays of the case, and of the Trace before, as the target has changed its own."""
@@ -116,7 +134,7 @@ def ask_apart(path: Path, entry: str, argument: Any, limits: Limits | None = Non
     It is for looking at a target before it is judged: what comes back is data, to be used as such.
     """
     limits = limits or Limits()
-    order = {"entry": f"rnncheck.{entry}", "argument": argument, "folder": str(path.resolve().parent)}
+    order = {"entry": entry, "argument": argument, "folder": str(path.resolve().parent)}
     found: list[Any] = []
     sandbox = Sandbox(
         [sys.executable, "-I", "-S", "-c", START.format(package="rnncheck"), json.dumps(sys.path)],
@@ -146,9 +164,18 @@ def greet(child: Child, order: Mapping[str, Any]) -> Any:
     """
     fields = parse_object(child.ask(json.dumps(order), child.limits.start_s, GREETING))
     if "refused" in fields:
-        raise UserError(str(fields["refused"]))
+        raise UserError(plain_text(str(fields["refused"])))
     if "not_shown" in fields:
-        raise NotShownError(str(fields["not_shown"]))
+        raise NotShownError(plain_text(str(fields["not_shown"])))
     if "error" in fields:
-        raise TargetError(str(fields["error"]))
-    return fields.get("ready")
+        raise TargetError(plain_text(str(fields["error"])))
+    return _plain(fields.get("ready"))
+
+
+def _plain(data: Any) -> Any:
+    """Return the data with all text in it made fit to be shown."""
+    if isinstance(data, dict):
+        return {plain_text(name): _plain(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_plain(value) for value in data]
+    return plain_text(data, LONGEST_TEXT) if isinstance(data, str) else data

@@ -1,11 +1,11 @@
 """The text of a target: a script, the code cells of a notebook, or an importable module."""
 
 import ast
-import importlib.util
 import json
 import re
 import tokenize
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from rnncheck.errors import UserError
@@ -49,10 +49,13 @@ def find_module(name: str) -> Path:
     UserError
         If there is no such module, or it is not written in Python.
     """
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
+    spec, folders = None, None
+    for end in range(1, name.count(".") + 2):  # importlib.util.find_spec would import the packages above
+        spec = PathFinder.find_spec(".".join(name.split(".")[:end]), folders)
+        folders = None if spec is None else spec.submodule_search_locations
+        if folders is None:
+            spec = spec if end == name.count(".") + 1 else None
+            break
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise UserError(f"module {name!r} was not found as Python source; give a path such as my_rnn.py")
     return Path(spec.origin)

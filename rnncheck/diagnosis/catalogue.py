@@ -1,0 +1,129 @@
+"""Name the catalogued fault, or the two, whose implementation equals the candidate on every probe.
+
+The smallest explanation wins, and nothing is named that differs anywhere: a name is a program that was run. Of two
+faults in one program the one that comes first in the flow of data is seen clearly, so most pairs are never run: either
+one fault alone explains the first wrong array, and the second is looked for behind it, or both act on that array.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from inspect import isfunction
+from itertools import combinations, product
+
+from rnncheck.diagnosis.observation import Observation, Seen, differ, rank, wrong_arrays
+from rnncheck.diagnosis.probes import Probe
+from rnncheck.diagnosis.replay import Replay, replay
+from rnncheck.faults import FAULTS, Fault, Faulty, consequences
+
+__all__ = ["Explanation", "explain", "hidden"]
+
+Explanation = tuple[str, ...]
+"""Names of faults that together equal the candidate."""
+
+
+def explain(observed: Observation, kind: str, names: Collection[str], base: Explanation = ()) -> list[Explanation]:
+    """Return all smallest explanations of what was seen in cases of a kind; each contains `base`. None: unknown."""
+    seen = observed.of_kind(kind)
+    names = [name for name in names if kind in FAULTS[name].kinds and name not in base]
+    if not seen or _explains(base, seen):
+        return [base]
+    if not base:
+        alone: list[Explanation] = [(name,) for name in names if _explains((name,), seen)]
+        if alone:
+            return alone
+    found, known = list[Explanation](), set[frozenset[str]]()
+    for pair in _pairs(names, seen, base):
+        if frozenset(pair) not in known and _explains(pair, seen):
+            found.append(pair)
+            known.add(frozenset(pair))
+    return found
+
+
+def hidden(observed: Observation, cause: str, names: Collection[str]) -> list[str]:
+    """Name the faults that would change nothing beside `cause`: the program may have them too, nothing can tell."""
+    kinds = set(FAULTS[cause].kinds)
+    seen = [s for s in observed.seen if s.probe.case.kind in kinds]
+    kept = tuple(s.probe for s in seen)
+    found = []
+    for name in (n for n in names if n != cause and set(FAULTS[n].kinds) & kinds):
+        alone, expected = replay((name,), kept), replay((), kept)
+        shows = next((s for s in seen if _shows(s, alone, expected)), None)
+        if shows is not None and any(
+            _explains(pair, [shows], kept) and _explains(pair, seen) for pair in _orders(cause, name)
+        ):
+            found.append(name)
+    return found
+
+
+def _shows(s: Seen, run: Replay, expected: Replay) -> bool:
+    """Tell whether a program differs from the right one in what the candidate shows of a probe."""
+    arrays, right = run[s.probe], expected[s.probe]
+    assert right is not None
+    return arrays is None or differ({n: a for n, a in arrays.items() if n in s.arrays}, right)
+
+
+def _explains(names: Explanation, seen: Sequence[Seen], kept: tuple[Probe, ...] | None = None) -> bool:
+    """Tell whether a program with these faults shows what was seen. It is run until it does not."""
+    run = replay(names, kept or tuple(s.probe for s in seen))
+    for s in seen:
+        arrays = run[s.probe]
+        if arrays is None or differ(s.arrays, arrays):
+            return False
+    return True
+
+
+def _mismatches(run: Replay, s: Seen) -> list[str]:
+    """Name the arrays of one probe in which a run differs from the candidate; a run that crashes differs in all."""
+    arrays = run[s.probe]
+    return list(s.arrays) if arrays is None else wrong_arrays(s.arrays, arrays)
+
+
+def _pairs(names: Sequence[str], seen: Sequence[Seen], base: Explanation) -> Iterator[Explanation]:
+    """Yield the pairs worth running, those with one fault behind the other first."""
+    if len(base) > 1:
+        return
+    first = min((s.wrong[0] for s in seen if s.wrong), key=rank)
+    both = () if base else combinations([n for n in names if _touches(n, first, seen)], 2)
+    front = base or [n for n in names if _explains_up_to(n, first, seen)]
+    tried: set[frozenset[str]] = set()
+    for one, two in (*product(front, names), *both):
+        pair = frozenset((one, two))
+        if len(pair) == 2 and pair not in tried:
+            tried.add(pair)
+            if _acts_where_needed(one, two, seen):
+                yield from _orders(one, two)
+
+
+def _explains_up_to(name: str, array: str, seen: Sequence[Seen]) -> bool:
+    """Tell whether a fault agrees with the candidate, on all probes, in `array` and in all that comes before it."""
+    run, last = replay((name,), tuple(s.probe for s in seen)), rank(array)
+    return all(not wrong or rank(wrong[0]) > last for wrong in (_mismatches(run, s) for s in seen))
+
+
+def _touches(name: str, first: str, seen: Sequence[Seen]) -> bool:
+    """Tell whether the first array that a fault makes wrong, of those that are shown, is `first`."""
+    wrong = _consequences(FAULTS[name], {array for s in seen for array in s.arrays})
+    return bool(wrong) and min(wrong, key=rank) == first
+
+
+def _consequences(fault: Fault, shown: set[str]) -> set[str]:
+    return consequences(fault.corrupts, shown)
+
+
+def _acts_where_needed(one: str, two: str, seen: Sequence[Seen]) -> bool:
+    """Tell whether `two` has an effect on the first probe that `one` leaves unexplained."""
+    kept = tuple(s.probe for s in seen)
+    s = next((s for s in seen if not _explains((one,), [s], kept)), None)
+    return s is None or _shows(s, replay((two,), kept), replay((), kept))
+
+
+def _orders(one: str, two: str) -> Iterator[Explanation]:
+    """Yield both orders where they differ: a carry that is clipped, then damped, is not one damped, then clipped."""
+    yield one, two
+    if _steps(FAULTS[one]) & _steps(FAULTS[two]):
+        yield two, one
+
+
+def _steps(fault: Fault) -> set[str]:
+    """Name the steps of the textbook that a fault replaces."""
+    classes = fault.implementation.__mro__[: fault.implementation.__mro__.index(Faulty)]
+    return {name for c in classes for name, method in vars(c).items() if isfunction(method)}
