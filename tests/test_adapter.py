@@ -91,7 +91,7 @@ def test_what_an_interface_cannot_express_is_not_shown(case, why):
 
 
 def test_an_interface_without_h0_does_not_show_cases_with_one():
-    target = load_target(str(TARGETS / "gates_uwv.py"))
+    target = load_target(str(TARGETS / "gates_uwv.py"), isolated=False)
     report = check_rnn(target)
     with_h0 = [o for o in report.outcomes if "-h0-" in o.check and o.family == "gradients"]
     assert with_h0
@@ -107,7 +107,7 @@ def test_parameters_that_are_modified_in_place_are_seen(tmp_path):
     )
     path = tmp_path / "modifies.py"
     path.write_text(text, encoding="utf-8")
-    failures = [o.check for o, _ in check_rnn(load_target(str(path))).failures]
+    failures = [o.check for o, _ in check_rnn(load_target(str(path), isolated=False)).failures]
     assert any(name.startswith("state-inputs-unmodified") for name in failures)
 
 
@@ -119,7 +119,7 @@ def test_gradients_that_are_added_to_those_of_the_call_before_are_seen(tmp_path)
     path.write_text(
         text.replace(zeros, "").replace("self.by = np", "self.dWhy = np.zeros_like(self.Why)\n        self.by = np")
     )
-    report = check_rnn(load_target(str(path)))
+    report = check_rnn(load_target(str(path), isolated=False))
     assert report.exit_code == 1
     assert report.failures[0][0].earliest.array == "dW_hy"
 
@@ -127,8 +127,8 @@ def test_gradients_that_are_added_to_those_of_the_call_before_are_seen(tmp_path)
 @pytest.mark.parametrize("name", ["globals_function.py", "rows_dict.py", "trains_at_import.py"])
 def test_a_saved_adapter_is_the_same_adapter(name, tmp_path):
     saved = tmp_path / "adapter.py"
-    assert main(["check", str(TARGETS / name), "--in-process", "--save-adapter", str(saved), "-k", "T=3"]) == 0
-    again, found = load_target(str(saved)), load_target(str(TARGETS / name))
+    assert main(["check", str(TARGETS / name), "--trust", "--save-adapter", str(saved), "-k", "T=3"]) == 0
+    again, found = load_target(str(saved), isolated=False), load_target(str(TARGETS / name), isolated=False)
     one, two = (source_text(replace(t.adapter, source=""), "", "") for t in (again, found))
     assert one == two
     assert again.path == found.path
@@ -139,16 +139,16 @@ def test_a_saved_adapter_can_be_edited(tmp_path):
     path = tmp_path / "adapter.py"
     text = source_text(replace(BY_HAND, source=str(TARGETS / "globals_function.py")), path.name, "")
     path.write_text(text, encoding="utf-8")
-    assert check_rnn(load_target(str(path)), select="T=2").exit_code == 0
+    assert check_rnn(load_target(str(path), isolated=False), select="T=2").exit_code == 0
     path.write_text(text.replace("'W_hh': 'dWhh'", "'W_hh': '2 * dWhh'"), encoding="utf-8")
-    assert check_rnn(load_target(str(path)), select="T=2").exit_code == 1
+    assert check_rnn(load_target(str(path), isolated=False), select="T=2").exit_code == 1
 
 
 def test_an_adapter_is_read_and_not_run(tmp_path):
     path = tmp_path / "adapter.py"
     path.write_text("from rnncheck.targets import Adapter\nadapter = Adapter(source=open('x').read())\n")
     with pytest.raises(UserError, match=r"adapter\.py, line 2: the fields of an Adapter are strings, lists and"):
-        load_target(str(path))
+        load_target(str(path), isolated=False)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def run(case):
 def test_a_function_of_the_case_needs_no_adapter(tmp_path):
     path = tmp_path / "own.py"
     path.write_text(RUN, encoding="utf-8")
-    report = check_rnn(load_target(str(path)), select="forward and T=1-")
+    report = check_rnn(load_target(str(path), isolated=False), select="forward and T=1-")
     assert report.exit_code == 1
     assert report.failures[0][0].earliest.array == "h"
 
@@ -196,13 +196,13 @@ def test_a_function_of_the_case_needs_no_adapter(tmp_path):
 def test_a_result_that_is_no_trace_is_named(tmp_path):
     path = tmp_path / "own.py"
     path.write_text("class Mine:\n    def run(self, case): return 3\n", encoding="utf-8")
-    report = check_rnn(load_target(f"{path}:Mine"), select="forward[T=1-B=1-float64]")
+    report = check_rnn(load_target(f"{path}:Mine", isolated=False), select="forward[T=1-B=1-float64]")
     assert "run returned a int, expected a dictionary of arrays" in report.outcomes[0].message
 
 
 def test_the_command_gives_the_verdict_and_its_code(tmp_path, capsys):
     report = tmp_path / "report.json"
-    assert main(["check", str(TARGETS / "rows_dict_scaled_twice.py"), "--in-process", "--json", str(report)]) == 1
+    assert main(["check", str(TARGETS / "rows_dict_scaled_twice.py"), "--trust", "--json", str(report)]) == 1
     assert "DIFFER" in capsys.readouterr().out
     document = json.loads(report.read_text("utf-8"))
     assert document["exit_code"] == 1
@@ -212,7 +212,7 @@ def test_the_command_gives_the_verdict_and_its_code(tmp_path, capsys):
 def test_the_command_refuses_in_one_sentence(tmp_path, capsys):
     lstm = tmp_path / "lstm.py"
     lstm.write_text("class LSTM:\n    def forward(self, x): return x\n    def backward(self, dy): return dy\n")
-    assert main(["check", str(lstm), "--in-process"]) == 3
+    assert main(["check", str(lstm), "--trust"]) == 3
     assert "an LSTM or GRU is not judged yet" in capsys.readouterr().err
     assert main(["check", str(tmp_path / "none.py")]) == 2
     assert main(["check", "numpy_impl", "--save-adapter", str(tmp_path / "a.py")]) == 2
@@ -221,7 +221,7 @@ def test_the_command_refuses_in_one_sentence(tmp_path, capsys):
 
 @pytest.mark.parametrize("name", ["notebook.ipynb", "globals_function_same_state.py"])
 def test_the_verdict_in_a_process_of_its_own_is_the_same(name):
-    here = check_rnn(load_target(str(TARGETS / name)), select="gradients and (T=1 or T=3)")
+    here = check_rnn(load_target(str(TARGETS / name), isolated=False), select="gradients and (T=1 or T=3)")
     apart = check_rnn(load_target(str(TARGETS / name), isolated=True), select="gradients and (T=1 or T=3)")
     verdicts = lambda report: [(o.check, o.verdict, o.earliest and o.earliest.array) for o in report.outcomes]  # noqa: E731
     assert verdicts(here) == verdicts(apart)
@@ -229,7 +229,7 @@ def test_the_verdict_in_a_process_of_its_own_is_the_same(name):
 
 
 def test_what_was_assumed_is_said_in_one_line():
-    words = assumptions(load_target(str(TARGETS / "trains_at_import.py")).adapter)
+    words = assumptions(load_target(str(TARGETS / "trains_at_import.py"), isolated=False).adapter)
     assert "Wxh as W_xh" in words
     assert "a target at the last step only" in words
     assert "gradients read off the applied update" in words

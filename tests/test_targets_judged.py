@@ -39,7 +39,7 @@ WRONG = {
 
 
 def check(path, **options):
-    return check_rnn(load_target(str(path)), **options)
+    return check_rnn(load_target(str(path), isolated=False), **options)
 
 
 def test_every_sample_is_tested():
@@ -225,7 +225,7 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_is_found_and_a_mistake_in_it_seen(style, tmp_path):
     body, assumed, right, wrong = STYLES[style]
-    target = load_target(str(network(tmp_path, body)))
+    target = load_target(str(network(tmp_path, body)), isolated=False)
     assert assumed in target.assumed
     report = check_rnn(target)
     assert report.exit_code == 0, report.failures
@@ -265,7 +265,7 @@ PASSES = "    def forward(self, x): return x\n    def backward(self, dy): return
 @pytest.mark.parametrize("body", [GATES + PASSES, "class LSTM:\n" + PASSES, "def gru_forward(x): return x\n"])
 def test_an_lstm_or_gru_is_not_judged_yet(body, tmp_path):
     with pytest.raises(NotJudgedError, match="an LSTM or GRU is not judged yet"):
-        load_target(str(network(tmp_path, body)))
+        load_target(str(network(tmp_path, body)), isolated=False)
 
 
 def test_what_is_no_rnn_is_refused_with_what_is_missing(tmp_path):
@@ -273,9 +273,11 @@ def test_what_is_no_rnn_is_refused_with_what_is_missing(tmp_path):
         "class Net:\n    def __init__(self, n_in, n_hidden, n_out):\n        self.W1 = np.zeros((n_hidden, n_in))\n"
     )
     with pytest.raises(UserError, match=r"class Net could not be called: among its arrays \(W1 \(8, 5\)\) are no W_xh"):
-        load_target(str(network(tmp_path, layers + PASSES)))
+        load_target(str(network(tmp_path, layers + PASSES)), isolated=False)
     with pytest.raises(UserError, match="no class with a forward and a backward pass, and no function"):
-        load_target(str(network(tmp_path, "W = np.eye(3)\nfor i in range(3): W = W @ W\n", "script.py")))
+        load_target(
+            str(network(tmp_path, "W = np.eye(3)\nfor i in range(3): W = W @ W\n", "script.py")), isolated=False
+        )
 
 
 def test_code_that_raises_in_its_backward_pass_differs(tmp_path):
@@ -292,4 +294,4 @@ def test_a_backward_pass_without_result_is_not_taken_for_right(tmp_path):
     backward = text.index("    def backward")
     cut = text[:backward] + "    def backward(self):\n        return None\n"
     with pytest.raises(UserError):
-        load_target(str(network(tmp_path, cut)))
+        load_target(str(network(tmp_path, cut)), isolated=False)
