@@ -101,7 +101,9 @@ def measure(what: str, shown: str, args: argparse.Namespace, state: dict[str, st
         if time.monotonic() - start > args.seconds:
             break
         try:
-            program: Implementation = combine(*map(FAULTS.__getitem__, planted)) if what == "pairs" else FAULTS[planted[0]].build()
+            program: Implementation = (
+                combine(*map(FAULTS.__getitem__, planted)) if what == "pairs" else FAULTS[planted[0]].build()
+            )
         except FaultsExcludeError:
             state[key] = "exclude each other"
             continue
@@ -112,7 +114,8 @@ def measure(what: str, shown: str, args: argparse.Namespace, state: dict[str, st
         state[key] = verdict(found, planted)
         expected = ("unknown",) if what == "removed" else ("exact", "hidden", "either")
         if state[key] not in (*expected, "unobservable"):
-            print(f"{state[key]}: {' + '.join(planted)} -> {found.verdict} {found.names} {[c.what for c in found.causes][:3]}")
+            read = [cause.what for cause in found.causes][:3]
+            print(f"{state[key]}: {key} -> {found.verdict} {found.names} {read}")
     counts = Counter(v for k, v in state.items() if k.startswith(f"{what} {shown} "))
     print(f"{what}, {shown}: {dict(counts.most_common())}")
     if spent:

@@ -23,6 +23,8 @@ extensions = [
     "mathjax_offline",
     "docstrings",
     "generated",
+    "claims",
+    "pictures",
 ]
 exclude_patterns = ["_build", "_ext"]
 
@@ -35,7 +37,7 @@ nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_timeout = 60
 nb_execution_show_tb = True
-nb_execution_raise_on_error = True
+nb_execution_raise_on_error = False  # every page is run; -W turns the failed ones red
 nb_merge_streams = True
 
 # API: signatures come from the source (docs/_ext/docstrings.py), single backticks are code

@@ -1,11 +1,9 @@
 """Judge somebody's own network: the cases that its interface can express, against stored vectors or torch."""
 
 from collections.abc import Callable, Iterator
-from shlex import quote
 
 import numpy as np
 
-from rnncheck.options import torch_available
 from rnncheck.case import RNNCase
 from rnncheck.check_cases import FORMS, Form, check_cases, loud_case
 from rnncheck.checks.check import Check, Source
@@ -15,9 +13,12 @@ from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import step_checks
 from rnncheck.errors import NotShownError, UserError
 from rnncheck.implementation import Implementation
+from rnncheck.options import torch_available
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.plan import Plan
+from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
+from rnncheck.sandbox.protections import as_notes
 from rnncheck.shipped import shipped
 from rnncheck.target import Target
 from rnncheck.targets.adapter import Adapter
@@ -50,7 +51,10 @@ def check_rnn(
     planned = plan_check(target, dtype)
     if select:
         planned.select(select)
-    command = f"rnncheck check {quote(target.name)}" + (f" --dtype {dtype}" if dtype != "float64" else "")
+    command = f"rnncheck check {target.words}" + (f" --dtype {dtype}" if dtype != "float64" else "")
+    if target.adapter is not None and not target.found and target.path is not None:
+        planned.notes.append(f"the adapter calls {target.path}: that is the file that was judged")
+    planned.notes += as_notes(target.protections)
     report = run_plan(planned, target.name, 0, command, on_outcome)
     report.settings = {"target": target.name, "dtype": dtype}
     return report
@@ -61,14 +65,14 @@ def plan_check(target: Target, dtype: str) -> Plan:
     if target.adapter is None:
         return _plan_standard(target, dtype)
     form = form_of(target.adapter)
-    cases = check_cases(form, dtype)
+    cases = check_cases(form, dtype, dict(target.adapter.fixed))
     if not target.adapter.truncates:
         cases = [c for c in cases if c.bptt == "full"]
-    oracle = _oracle(form, dtype)
+    oracle = _oracle(form, dtype, bool(target.adapter.fixed))
     planned = Plan(oracle.name)
     if target.assumed:
         planned.notes.append(target.assumed)
-    planned.notes += _loud(target, form)
+    planned.notes += _loud(target, form, dict(target.adapter.fixed))
     planned.add(target, oracle, pass_checks(map(Source.of, cases)))
     planned.add(target, oracle, _state(cases))
     planned.add(target, oracle, clipping_checks(target, cases))
@@ -82,14 +86,14 @@ def form_of(adapter: Adapter) -> Form:
     return Form("ids" if adapter.takes_ids else "vectors", biases, adapter.nonlinearity, adapter.task)
 
 
-def _oracle(form: Form, dtype: str) -> Oracle:
+def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
     """Return the stored vectors of a form if there are any, else torch."""
-    if form in FORMS and dtype == "float64":
+    if form in FORMS and dtype == "float64" and not own_sizes:
         return VectorOracle(read_vectors(shipped(f"{FOLDER}/{form.name}")))
     if torch_available():
         return LiveOracle()
     raise UserError(
-        f"there are no stored vectors for {form.name} in {dtype}, and torch is not installed; "
+        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, and torch is not installed; "
         'install it with `pip install "rnncheck[torch]"`'
     )
 
@@ -100,10 +104,10 @@ def _state(cases: list[RNNCase]) -> Iterator[Check]:
     return (check for check in state_checks(asked) if not check.name.startswith("state-no-alias"))
 
 
-def _loud(target: Target, form: Form) -> list[str]:
+def _loud(target: Target, form: Form, sizes: dict[str, int]) -> list[str]:
     """Note where a softmax overflows: it is no wrong gradient, but it is worth knowing."""
     try:
-        trace = target.run(loud_case(form))
+        trace = target.run(loud_case(form, sizes))
     except NotShownError:
         return []
     except Exception as error:
@@ -119,6 +123,8 @@ def _loud(target: Target, form: Form) -> list[str]:
 def _plan_standard(target: Target, dtype: str) -> Plan:
     """Ask everything of whoever takes any case: the standard cases with their stored vectors."""
     vectors = read_vectors(shipped("vectors/v1"))
+    if isinstance(target.implementation, ResultsImplementation):
+        target.implementation.require([v.case.name for v in vectors])
     cases = [v.case for v in vectors if str(v.case.dtype) == dtype]
     oracle = VectorOracle(vectors)
     planned = Plan(oracle.name)
@@ -126,5 +132,6 @@ def _plan_standard(target: Target, dtype: str) -> Plan:
     others = [c for c in cases if not isinstance(c, RNNCase)]
     planned.add(target, oracle, pass_checks(map(Source.of, passes)))
     planned.add(target, oracle, step_checks(others))
-    planned.add(target, oracle, state_checks([*(c for c in passes if len(c.x) == 7), *others]))
+    if not isinstance(target.implementation, ResultsImplementation):  # of files, every question has one answer
+        planned.add(target, oracle, state_checks([*(c for c in passes if len(c.x) == 7), *others]))
     return planned

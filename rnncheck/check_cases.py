@@ -68,9 +68,9 @@ def check_cases(form: Form, dtype: str = "float64", sizes: dict[str, int] | None
     return [_case(form, dtype, T, B, h0, k, sizes or {}) for T, B, h0, k in (*ladder, *windows)]
 
 
-def loud_case(form: Form) -> RNNCase:
+def loud_case(form: Form, sizes: dict[str, int] | None = None) -> RNNCase:
     """Return a case with logits of several hundred, where a softmax overflows that does not subtract the maximum."""
-    case = _case(form, "float64", 5, 1, False, None, {})
+    case = _case(form, "float64", 5, 1, False, None, sizes or {})
     return replace(case, name="logits of several hundred", params={**case.params, "W_hy": LOUD * case.params["W_hy"]})
 
 

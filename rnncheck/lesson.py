@@ -26,6 +26,9 @@ from rnncheck.vectors import Vector, read_vectors
 
 __all__ = ["Judged", "Looked", "check", "is_plain", "judge_all", "look", "vectors"]
 
+SHOWN = 12
+"""So many arrays get a line of their own: those of a network."""
+
 Run = Callable[[Any], Trace]
 
 
@@ -106,11 +109,17 @@ def check(run: Run, *arrays: str, where: Callable[[Any], bool] = is_plain) -> No
     if missing or not found:
         lost = ", ".join(sorted(missing)) or "any array"
         raise ValueError(f"no stored case that was chosen has {lost}: choose other arrays or cases")
-    print(*found, sep="\n")
     wrong = [one for one in found if not one.passed]
     if wrong:
-        raise TraceMismatch(f"{len(wrong)} of {len(found)} arrays are wrong, first {str(wrong[0])[2:]}")
-    print(f"all {len(found)} right")
+        print(*wrong[:SHOWN], *([f"and {len(wrong) - SHOWN} more"] if wrong[SHOWN:] else []), sep="\n")
+        first = wrong[0]
+        raise TraceMismatch(
+            f"{len(wrong)} of {len(found)} arrays wrong: {first.array} at {first.case.name}, {first.worst}"
+        )
+    if len(found) <= SHOWN:
+        print(*found, sep="\n")
+    largest = max(found, key=lambda one: one.worst.margin)
+    print(f"all {len(found)} right, at most {largest.worst.margin:.2f} of the allowance ({largest.array})")
 
 
 def _badness(c: Comparison) -> tuple[int, float]:

@@ -1,6 +1,7 @@
 """Make the stored vectors from the standard cases, and check that they still are what they were made to be."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 
@@ -8,16 +9,19 @@ import numpy as np
 
 from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import standard_cases
+from rnncheck.cases import DTYPES, standard_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
+from rnncheck.checks.exposes import exposure_checks
 from rnncheck.checks.second_opinion import Rounded
 from rnncheck.checks.steps import compare_all
 from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
 from rnncheck.options import torch_available
 from rnncheck.plan import Plan
+from rnncheck.power import exposed, trials
 from rnncheck.result import Comparison, Report
 from rnncheck.shipped import data_folder
+from rnncheck.standard import standard_checks
 from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
@@ -29,7 +33,7 @@ FOLDER = "vectors/v1"
 
 
 def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], None]) -> None:
-    """Ask the oracle about every standard case, measure its scales, and write the folder anew.
+    """Ask the oracle about every standard case, measure its scales and its power, and write the folder anew.
 
     Raises
     ------
@@ -40,9 +44,10 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
         raise UserError('torch is not installed, and it makes the vectors; pip install "rnncheck[torch]"')
     cases = standard_cases()
     vectors = []
-    for done, case in enumerate(cases, start=1):
-        vectors.append(make_vector(case))
-        on_progress(case.name, done, len(cases))
+    for done, trial in enumerate(trials(cases, standard_checks(cases)), start=1):
+        vector = make_vector(trial.case)
+        vectors.append(replace(vector, exposes=tuple(exposed(trial, VectorOracle([vector])))))
+        on_progress(trial.case.name, done, len(cases))
     write_folder(folder or data_folder() / FOLDER, vectors)
 
 
@@ -67,13 +72,17 @@ def make_vector(case: Case) -> Vector:
 
 
 def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None = None) -> Report:
-    """Check that each stored case is the one its seed makes and, where torch is there, that its answer still holds."""
+    """Check that each stored case is what its seed makes, that no fault passes, and, with torch, the answers.
+
+    The answers need torch: without it the report says that they were not asked for again.
+    """
     vectors = read_vectors(folder or data_folder() / FOLDER)
     oracle = VectorOracle(vectors)
     fresh = {case.name: case for case in standard_cases()}
     planned = Plan("stored vectors")
     planned.add(Rounded(TorchLoop()), oracle, (_same_case(v.case, fresh.pop(v.case.name, None)) for v in vectors))
     planned.add(Rounded(TorchLoop()), oracle, (_missing(name) for name in list(fresh)))
+    planned.add(Rounded(TorchLoop()), oracle, exposure_checks(vectors, DTYPES))
     judged = "torch, step by step"
     if torch_available():
         checks = (compare_all(Source.of(v.case), "vector-answer") for v in vectors)

@@ -6,14 +6,16 @@ from pathlib import Path
 from shlex import quote
 from typing import Literal
 
-__all__ = ["VerifyOptions", "torch_available"]
+__all__ = ["Level", "VerifyOptions", "torch_available"]
+
+Level = Literal["quick", "default", "full"]
 
 
 @dataclass(frozen=True)
 class VerifyOptions:
     """What to verify: the flags of `rnncheck verify`. Sizes that are given select fresh cases of those sizes."""
 
-    level: Literal["quick", "default", "full"] = "default"
+    level: Level = "default"
     dtype: str | None = None
     lengths: tuple[int, ...] | None = None
     batch: tuple[int, ...] | None = None
@@ -41,8 +43,19 @@ class VerifyOptions:
             words += [] if value is None else [f"--{name} {quote(str(value))}"]
         for name in ("lengths", "batch"):
             value = getattr(self, name)
-            words += [] if value is None else [f"--{name} {','.join(map(str, value))}"]
+            words += [] if value is None else [f"--{name} {_ranges(value)}"]
         return " ".join(words + (["--published"] if self.published else []) + [f"--seed {self.seed}"])
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Write a list of numbers as the command line reads it: `1-64,100`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def torch_available() -> bool:

@@ -4,14 +4,15 @@ Sections, each a few lines: our RNN against the stored vectors; the graph of gat
 other; fresh cases against PyTorch; training in lockstep on text; resuming; published figures.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import DTYPES, LADDER, QUICK_LADDER, SEED
+from rnncheck.cases import DTYPES, SEED
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
@@ -19,21 +20,22 @@ from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.published import published_checks
 from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
-from rnncheck.checks.state import state_checks
-from rnncheck.checks.steps import compare_all, step_checks
+from rnncheck.checks.steps import compare_all
 from rnncheck.download import public_file
 from rnncheck.errors import UserError
 from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.options import VerifyOptions, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
+from rnncheck.planned import expected_checks
 from rnncheck.select import selector
 from rnncheck.shipped import shipped, shipped_text
+from rnncheck.standard import cover, standard_checks
 from rnncheck.sweep import BATCHES, Sweep
 from rnncheck.trajectory import MARKS, trajectory_check
-from rnncheck.vectors import VectorOracle, read_vectors
+from rnncheck.vectors import Vector, VectorOracle, read_vectors
 
-__all__ = ["Plan", "plan"]
+__all__ = ["Plan", "fresh_sources", "plan", "standard_vectors"]
 
 SWEEP_CASES = {"quick": 24, "default": 192, "full": 10_000}
 
@@ -45,6 +47,12 @@ class Plan:
     oracle: str
     checks: list[tuple[Check, Bench]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    lacking: int = 0
+
+    @property
+    def count(self) -> int:
+        """The number of checks that there are to be."""
+        return len(self.checks) + self.lacking
 
     def add(self, implementation: Implementation, oracle: Oracle, checks: Iterator[Check]) -> None:
         """Append checks of one implementation against one oracle; they share a bench, so that a case runs once."""
@@ -66,18 +74,27 @@ class Plan:
             raise UserError(
                 f"-k {expression!r} matches none of {len(self.checks)} planned checks; the first is {first}"
             )
-        self.checks = kept
+        self.checks, self.lacking = kept, 0
+
+    def hold_against(self, expected: Mapping[str, int]) -> None:
+        """Miss the checks of each family of which there are fewer than expected: the run is then not complete."""
+        found = Counter(check.family for check, _ in self.checks)
+        for family, count in expected.items():
+            if found[family] < count:
+                self.lacking += count - found[family]
+                self.notes.append(f"family {family}: {count} checks are to be planned, and there are {found[family]}")
 
 
-def plan(options: VerifyOptions) -> Plan:
-    """Plan every check that `options` ask for."""
-    torch = torch_available()
+def plan(options: VerifyOptions, torch: bool | None = None) -> Plan:
+    """Plan every check that `options` ask for; `torch` says whether it is there to be asked."""
+    torch = torch_available() if torch is None else torch
     planned = Plan("torch" if torch else "stored vectors")
     if not torch:
         planned.notes.append("torch is not installed: judged by the stored vectors alone, no fresh cases, no lockstep")
         _refuse_without_torch(options)
     for section in _sections(options, torch):
         section(planned, options)
+    planned.hold_against(expected_checks(options, torch))
     if options.select:
         planned.select(options.select)
     return planned
@@ -103,11 +120,7 @@ def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, V
 def _standard(planned: Plan, options: VerifyOptions) -> None:
     """Our RNN against the stored vectors."""
     oracle, cases = _vectors(options)
-    passes = [c for c in cases if isinstance(c, RNNCase)]
-    planned.add(NumpyImpl(), oracle, pass_checks(map(Source.of, passes)))
-    planned.add(NumpyImpl(), oracle, step_checks([c for c in cases if not isinstance(c, RNNCase)]))
-    stateful = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) in (7, 10)]
-    planned.add(NumpyImpl(), oracle, state_checks(stateful))
+    planned.add(NumpyImpl(), oracle, standard_checks(cases))
 
 
 def _gates(planned: Plan, options: VerifyOptions) -> None:
@@ -119,7 +132,7 @@ def _gates(planned: Plan, options: VerifyOptions) -> None:
 def _relations(planned: Plan, options: VerifyOptions) -> None:
     """Ask what needs no right answer: relations between calls, and how often each token is drawn."""
     oracle, cases = _vectors(options)
-    lengths = (5, 10) if options.level == "quick" else (*range(11), 130)
+    lengths = (*range(11), 130)
     planned.add(NumpyImpl(), oracle, metamorphic_checks([c for c in _passes(cases, 130) if len(c.x) in lengths]))
     draws = [c for c in frequency_cases(SEED) if options.dtype in (None, str(c.dtype))]
     planned.add(NumpyImpl(), oracle, frequency_checks(draws))
@@ -145,6 +158,12 @@ def _oracles(planned: Plan, options: VerifyOptions) -> None:
 
 def _sweep(planned: Plan, options: VerifyOptions) -> None:
     """Fresh cases from the seed against PyTorch."""
+    checks = pass_checks(fresh_sources(options), "sweep-")
+    planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), checks)
+
+
+def fresh_sources(options: VerifyOptions) -> list[Source]:
+    """Return the fresh cases that `options` ask for: of their sizes, or of every T in 1..64."""
     lengths = options.lengths or tuple(range(1, 65))
     sweep = Sweep(
         lengths,
@@ -155,7 +174,7 @@ def _sweep(planned: Plan, options: VerifyOptions) -> None:
         dtypes=(options.dtype,) if options.dtype else DTYPES,
     )
     count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
-    planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), pass_checks(sweep.sources(count), "sweep-"))
+    return list(sweep.sources(count))
 
 
 def _lockstep(planned: Plan, options: VerifyOptions) -> None:
@@ -188,11 +207,26 @@ def _published(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _vectors(options: VerifyOptions) -> tuple[VectorOracle, list[Case]]:
-    vectors = read_vectors(shipped("vectors/v1"))
-    cases = [v.case for v in vectors if str(v.case.dtype) in ((options.dtype,) if options.dtype else DTYPES)]
-    ladder = QUICK_LADDER if options.level == "quick" else (*LADDER,)
-    kept = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) in ladder]
-    return VectorOracle(vectors), kept
+    vectors = standard_vectors(options)
+    return VectorOracle(vectors), [v.case for v in vectors]
+
+
+@cache
+def standard_vectors(options: VerifyOptions) -> list[Vector]:
+    """Return the stored vectors that `options` ask for; a quick run takes few that expose every fault twice over.
+
+    It takes the shortest as well: at T = 1 and 2 a program leaves its loops by other ways.
+    """
+    kept = [v for v in _shipped_vectors() if options.dtype in (None, str(v.case.dtype))]
+    if options.level != "quick":
+        return kept
+    few = {v.case.name for v in cover(kept)}
+    return [v for v in kept if v.case.name in few or (isinstance(v.case, RNNCase) and len(v.case.x) <= 2)]
+
+
+@cache
+def _shipped_vectors() -> list[Vector]:
+    return read_vectors(shipped("vectors/v1"))
 
 
 def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:

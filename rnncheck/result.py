@@ -5,7 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnncheck.diagnosis.finding import Diagnosis
 
 __all__ = ["Comparison", "Outcome", "Report", "Verdict"]
 
@@ -93,6 +96,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    diagnosis: "Diagnosis | None" = None
 
     def count(self, verdict: Verdict, outcomes: Iterable[Outcome] | None = None) -> int:
         """Count the outcomes with this verdict."""

@@ -1,27 +1,41 @@
 """TARGET: what `rnncheck check` is pointed at, as one word.
 
-    numpy_impl · reference            what is shipped
-    file.py · file.py:Name            a class or function in a script; or an adapter, or a function run(case)
-    file.ipynb · file.ipynb:Name      the same in a notebook
-    module:Name                       the same in an importable module
+numpy_impl · reference            what is shipped
+file.py · file.py:Name            a class or function in a script; or an adapter, or a function run(case)
+file.ipynb · file.ipynb:Name      the same in a notebook
+module:Name                       the same in an importable module
+exec:COMMAND ARGS                 a program in any language
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from rnncheck.case import Case
 from rnncheck.checks.second_opinion import Rounded
-from rnncheck.errors import NotJudgedError, UserError
+from rnncheck.errors import NotJudgedError, TargetError, UserError
 from rnncheck.implementation import Implementation, NumpyImpl, TorchLoop
+from rnncheck.protocol.files import ResultsImplementation
+from rnncheck.protocol.program import ExecImplementation
+from rnncheck.sandbox.bundle import NAME
+from rnncheck.sandbox.limits import Limits
+from rnncheck.sandbox.protections import NOT
 from rnncheck.sandbox.target import SandboxedTarget, ask_apart
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.describe import assumptions
 from rnncheck.targets.entry import look, make
+from rnncheck.targets.received import received_adapter
 from rnncheck.targets.source import find_module
 from rnncheck.trace import Trace
 
-__all__ = ["Target", "load_target", "split_target"]
+__all__ = ["Target", "load_results", "load_target", "split_target"]
+
+LOOKING = Limits(start_s=60.0)
+"""Looking at a file tries out hundreds of ways to call it."""
+HERE = f"{NOT} any protection: the target runs in the process of the judge, and can do whatever the judge can"
+SHIPPED = ("numpy_impl", "reference")
+OURS = ("none is needed, the target is part of rnncheck",)
 
 
 @dataclass
@@ -33,6 +47,7 @@ class Target:
     adapter: Adapter | None = None
     path: Path | None = None
     found: bool = False
+    option: str = ""
 
     def run(self, case: Case, **options: Any) -> Trace:
         """Run the case; `clipping=True` lets a target's own clipping act."""
@@ -49,9 +64,29 @@ class Target:
         return bool(used), [(float(low), float(high)) for low, high in bounds]
 
     @property
+    def words(self) -> str:
+        """What to write on the command line to name it."""
+        return self.option or quote(self.name)
+
+    @property
+    def apart(self) -> bool:
+        """Whether no array of ours is ever in its hands."""
+        return getattr(self.implementation, "apart", False)
+
+    @property
+    def protections(self) -> tuple[str, ...]:
+        """What is in force against it, in sentences."""
+        return getattr(self.implementation, "protections", (HERE,) if self.name not in SHIPPED else OURS)
+
+    @property
     def assumed(self) -> str:
         """What was found out about it rather than said, in one line; empty if nothing was."""
         return assumptions(self.adapter) if self.adapter is not None and self.found else ""
+
+
+def load_results(folder: Path) -> Target:
+    """Return what answers from the files of `folder`, see `rnncheck vectors export`."""
+    return Target(f"results in {folder}", ResultsImplementation(folder), option=f"--results {quote(str(folder))}")
 
 
 def split_target(text: str) -> tuple[Path, str | None]:
@@ -76,13 +111,14 @@ def split_target(text: str) -> tuple[Path, str | None]:
     return find_module(place), name or None
 
 
-def load_target(text: str, *, isolated: bool = False) -> Target:
+def load_target(text: str, *, isolated: bool = True) -> Target:
     """Return what TARGET names, ready to run; its training is never run.
 
     Parameters
     ----------
     isolated
-        Look at it and run it in a child process, within limits.
+        Look at it and run it in child processes, within limits, one after the other. Without, it runs in this
+        process: for one's own code under a debugger.
 
     Raises
     ------
@@ -95,12 +131,29 @@ def load_target(text: str, *, isolated: bool = False) -> Target:
         return Target(text, NumpyImpl())
     if text == "reference":
         return Target(text, Rounded(TorchLoop()))
+    if text.startswith("exec:"):
+        return Target(text, ExecImplementation(text.removeprefix("exec:")))
     path, name = split_target(text)
     question = {"path": str(path.resolve()), "name": name}
-    found = ask_apart(path, "targets.entry:look", question) if isolated else look(question)
+    if not isolated:
+        found = _judged(look(question))
+        adapter = Adapter(**found["adapter"]) if "adapter" in found else None
+        return Target(text, make(found), adapter, Path(found["path"]), found.get("found", False))
+    try:
+        found = _judged(ask_apart(path, "rnncheck.targets.entry:look", question, LOOKING))
+        adapter = received_adapter(found["adapter"]) if "adapter" in found else None
+    except TargetError as error:
+        raise UserError(f"{text} could not be looked at: {error}") from None
+    written = "adapter" in found and found.get("found") is False  # an adapter, and only that, may call another file
+    code = Path(found["path"]) if written else path.resolve()
+    implementation = SandboxedTarget(code, f"{NAME}.targets.entry:make", found | {"path": str(code)})
+    return Target(text, implementation, adapter, code, found.get("found") is True)
+
+
+def _judged(found: Any) -> dict[str, Any]:
+    """Return what was found; it may come from a stranger."""
+    if not isinstance(found, dict) or not isinstance(found.get("path", found.get("not_judged")), str):
+        raise TargetError("what was found was not written by rnncheck")
     if "not_judged" in found:
-        raise NotJudgedError(found["not_judged"])
-    code = Path(found["path"])
-    implementation: Implementation = SandboxedTarget(code, "targets.entry:make", found) if isolated else make(found)
-    adapter = Adapter(**found["adapter"]) if "adapter" in found else None
-    return Target(text, implementation, adapter, code, found.get("found", False))
+        raise NotJudgedError(str(found["not_judged"]))
+    return found

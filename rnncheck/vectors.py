@@ -2,11 +2,13 @@
 
 A folder holds `manifest.json` (described by `vectors.schema.json` beside it) and one safetensors file per case, with
 the arrays `case.*`, `trace.*` and `scale.*`. A machine without PyTorch judges by them. To keep the folder small, the
-arrays with a time axis of a case longer than STORED_WHOLE steps hold the first and the last three steps only.
+arrays with a time axis of a case longer than STORED_WHOLE steps hold the first and the last three steps only. The
+manifest also says which catalogued faults each case exposes.
 """
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,17 +29,22 @@ FORMAT = 1
 STORED_WHOLE = 30
 EDGE = 3
 MANIFEST = "manifest.json"
+SCHEMA = "vectors.schema.json"
 
 
 @dataclass(frozen=True)
 class Vector:
-    """A case, the oracle's Trace of it, and the scales its tolerance is made from (`rule` says how)."""
+    """A case, the oracle's Trace of it, and the scales its tolerance is made from (`rule` says how).
+
+    `steps` are the time steps that are stored, None for all; `exposes` names the catalogued faults that show in it.
+    """
 
     case: Case
     trace: dict[str, np.ndarray]
     scales: dict[str, np.ndarray]
     rule: str
     steps: tuple[int, ...] | None = None
+    exposes: tuple[str, ...] = ()
 
     def answer(self) -> Answer:
         """Return what an oracle says: the Trace and its tolerance."""
@@ -82,8 +89,10 @@ def write_folder(
         on_progress(vector.case.name)
     for stale in before - {e["file"] for e in entries}:
         (folder / stale).unlink(missing_ok=True)
-    manifest = {"format": FORMAT, "$schema": "./vectors.schema.json", "vectors": entries}
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    shutil.copyfile(Path(__file__).with_name(SCHEMA), folder / SCHEMA)
+    lines = ",\n".join(json.dumps(entry) for entry in entries)  # a line for each, as a diff shows it best
+    manifest = f'{{"format": {FORMAT}, "$schema": "./{SCHEMA}", "vectors": [\n{lines}\n]}}\n'
+    (folder / MANIFEST).write_text(manifest, encoding="utf-8")
 
 
 def _listed(manifest: Path) -> set[str]:
@@ -141,6 +150,7 @@ def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
         "arrays": list(vector.trace),
         "timed": [name for name in vector.trace if name in TIMED],
         "steps": None if vector.steps is None else list(vector.steps),
+        "exposes": list(vector.exposes),
     }
 
 
@@ -165,4 +175,4 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
     case = KINDS[entry["kind"]].from_parts(inputs, entry["settings"])
     trace = {name: groups["trace"][name] for name in entry["arrays"]}
     steps = None if entry["steps"] is None else tuple(entry["steps"])
-    return Vector(case, trace, groups["scale"], entry["rule"], steps)
+    return Vector(case, trace, groups["scale"], entry["rule"], steps, tuple(entry["exposes"]))

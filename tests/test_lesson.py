@@ -19,16 +19,16 @@ def test_right_code_is_right(capsys):
     check(NumpyImpl().run, where=short)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("✓ h ")
-    assert lines[-1] == "all 12 right"
+    assert lines[-1].startswith("all 12 right, at most 0.")
 
 
 def test_only_the_arrays_that_are_named_are_looked_at(capsys):
     check(lambda case: {"h": NumpyImpl().run(case)["h"]}, "h", where=short)
-    assert capsys.readouterr().out.splitlines()[-1] == "all 1 right"
+    assert capsys.readouterr().out.splitlines()[-1].startswith("all 1 right")
 
 
 def test_wrong_code_is_named_with_its_first_case(capsys):
-    with pytest.raises(TraceMismatch, match=r"arrays are wrong, first dW_hh\s+T=2-B=1-float64"):
+    with pytest.raises(TraceMismatch, match="arrays wrong: dW_hh at T=2-B=1-float64, dW_hh"):
         check(FAULTS["recurrent-gradient-assigned"].build().run, where=short)
     assert "✗ dW_hh" in capsys.readouterr().out
 
@@ -40,7 +40,7 @@ def test_every_array_that_is_spoilt_is_seen(array):
         trace[array] = trace[array] * (1 + 1e-4)  # far above float32's rounding
         return trace
 
-    with pytest.raises(TraceMismatch, match=f"first {array}"):
+    with pytest.raises(TraceMismatch, match=f"arrays wrong: {array} at T="):
         check(run, where=short)
 
 

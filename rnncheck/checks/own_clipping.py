@@ -15,6 +15,7 @@ from rnncheck.checks.check import Bench, Check, failed, passed
 from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.targets.adapter import Adapter
+from rnncheck.targets.received import scale_of
 from rnncheck.trace import Trace
 
 __all__ = ["clipping_checks"]
@@ -59,10 +60,13 @@ def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) 
     shown = [n for n in names if n in free and n in clipped]
     if all(np.array_equal(free[n], clipped[n]) for n in shown):
         raise NotShownError("its clipping does not act, not even on large gradients")
-    scale = eval(target.adapter.grad_scale, case.sizes) if target.adapter else 1
+    scale = scale_of(target.adapter.grad_scale, case.sizes) if target.adapter else 1
     if bounds:
         low, high = bounds[0]
-        return [_alike(n, np.clip(free[n] / scale, low, high) * scale, clipped[n], f"between {low:g} and {high:g}") for n in shown]
+        return [
+            _alike(n, np.clip(free[n] / scale, low, high) * scale, clipped[n], f"between {low:g} and {high:g}")
+            for n in shown
+        ]
     factor = np.vdot(free[shown[0]], clipped[shown[0]]) / np.vdot(free[shown[0]], free[shown[0]])
     return [_alike(n, factor * free[n], clipped[n], "by one factor for all") for n in shown]
 
@@ -70,4 +74,6 @@ def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) 
 def _alike(name: str, expected: np.ndarray, clipped: np.ndarray, how: str) -> Comparison:
     if expected.shape == clipped.shape and np.abs(expected - clipped).max() <= AGREE * np.abs(expected).max():
         return passed(name, "own clipping")
-    return failed(name, "own clipping", f"is not the finished gradient clipped {how}: clip once, after the loop over time")
+    return failed(
+        name, "own clipping", f"is not the finished gradient clipped {how}: clip once, after the loop over time"
+    )

@@ -18,6 +18,7 @@ from rnncheck.cli.faults import explain, faults
 from rnncheck.cli.guard import CANNOT_RUN, exit_code
 from rnncheck.cli.lab import lab
 from rnncheck.cli.new import new
+from rnncheck.cli.power import power
 from rnncheck.cli.sample import sample
 from rnncheck.cli.threads import pin
 from rnncheck.cli.train import train
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for command in (demo, verify, check, new, train, sample, faults, explain, lab):
+for command in (demo, verify, check, new, train, sample, faults, explain, power, lab):
     app.command(epilog=CODES)(command)
 app.add_typer(vectors.app, name="vectors")
 

@@ -6,16 +6,16 @@ repeat, large logits, large gradients, and so on.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from rnncheck.diagnosis.formula import distance
 from rnncheck.diagnosis.observation import Observation, Seen, agree, rank, right
-from rnncheck.diagnosis.probes import PLAIN
+from rnncheck.diagnosis.probes import MIXED, PLAIN
 from rnncheck.diagnosis.reading import Reading
 
-__all__ = ["read_behaviour", "read_conditions", "wrong_steps"]
-
-MIXED = "with many things at once"
+__all__ = ["read_behaviour", "read_conditions", "read_sums_that_grow", "wrong_steps"]
 
 
 def read_behaviour(observed: Observation, kind: str) -> Iterator[Reading]:
@@ -69,11 +69,36 @@ def _second(seen: Sequence[Seen]) -> Reading | None:
             continue
         first = min(changed, key=rank)
         if all(agree(later[n] - s.arrays[n], right(s.probe)[n]) for n in changed if n.startswith("d")):
-            what, change = "a second call adds its gradients to those of the first", "set the sums to zero in every call"
+            what, change = (
+                "a second call adds its gradients to those of the first",
+                "set the sums to zero in every call",
+            )
         else:
             what, change = f"a second, equal call gives another {first}", "remember nothing between calls"
         return Reading(f"second.{first}", what, change)
     return None
+
+
+def read_sums_that_grow(observed: Observation) -> Reading | None:
+    """Recognise a program that is right but for gradients that every call adds to those of all calls before."""
+    seen = [s for s in observed.of_kind("rnn") if not s.raised]
+    wrong = {n.removeprefix("second.") for s in seen for n in s.wrong}
+    if not wrong or not all(n.startswith(("dW_", "db_")) for n in wrong):
+        return None
+    compared = 0
+    for before, after in pairwise(seen):
+        for name in wrong & set(before.arrays) & set(after.arrays):
+            last = before.arrays.get(f"second.{name}", before.arrays[name])
+            if last.shape == after.arrays[name].shape and last.dtype == after.arrays[name].dtype == np.float64:
+                compared += 1
+                if distance(after.arrays[name] - last, right(after.probe)[name]) > 1e-9:
+                    return None
+    if not compared:
+        return None
+    first = min(wrong, key=rank)
+    return Reading(
+        first, "every call adds its gradients to those of all calls before", "set the sums to zero in every call"
+    )
 
 
 def read_conditions(observed: Observation, kind: str) -> Iterator[Reading]:

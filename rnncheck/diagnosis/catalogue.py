@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterator, Sequence
 from inspect import isfunction
 from itertools import combinations, product
 
-from rnncheck.diagnosis.observation import Observation, Seen, rank, wrong_arrays
+from rnncheck.diagnosis.observation import Observation, Seen, differ, rank, wrong_arrays
+from rnncheck.diagnosis.probes import Probe
 from rnncheck.diagnosis.replay import Replay, replay
 from rnncheck.faults import FAULTS, Fault, Faulty, consequences
 
@@ -26,10 +27,10 @@ def explain(observed: Observation, kind: str, names: Collection[str], base: Expl
     if not seen or _explains(base, seen):
         return [base]
     if not base:
-        found = [(name,) for name in names if _explains((name,), seen)]
-        if found:
-            return found
-    found, known = [], set()
+        alone: list[Explanation] = [(name,) for name in names if _explains((name,), seen)]
+        if alone:
+            return alone
+    found, known = list[Explanation](), set[frozenset[str]]()
     for pair in _pairs(names, seen, base):
         if frozenset(pair) not in known and _explains(pair, seen):
             found.append(pair)
@@ -41,15 +42,33 @@ def hidden(observed: Observation, cause: str, names: Collection[str]) -> list[st
     """Name the faults that would change nothing beside `cause`: the program may have them too, nothing can tell."""
     kinds = set(FAULTS[cause].kinds)
     seen = [s for s in observed.seen if s.probe.case.kind in kinds]
-    shown = {array for s in seen for array in s.arrays}
-    others = (n for n in names if n != cause and set(FAULTS[n].kinds) & kinds and _consequences(FAULTS[n], shown))
-    return [n for n in others if any(_explains(pair, seen) for pair in _orders(cause, n))]
+    kept = tuple(s.probe for s in seen)
+    found = []
+    for name in (n for n in names if n != cause and set(FAULTS[n].kinds) & kinds):
+        alone, expected = replay((name,), kept), replay((), kept)
+        shows = next((s for s in seen if _shows(s, alone, expected)), None)
+        if shows is not None and any(
+            _explains(pair, [shows], kept) and _explains(pair, seen) for pair in _orders(cause, name)
+        ):
+            found.append(name)
+    return found
 
 
-def _explains(names: Explanation, seen: Sequence[Seen]) -> bool:
+def _shows(s: Seen, run: Replay, expected: Replay) -> bool:
+    """Tell whether a program differs from the right one in what the candidate shows of a probe."""
+    arrays, right = run[s.probe], expected[s.probe]
+    assert right is not None
+    return arrays is None or differ({n: a for n, a in arrays.items() if n in s.arrays}, right)
+
+
+def _explains(names: Explanation, seen: Sequence[Seen], kept: tuple[Probe, ...] | None = None) -> bool:
     """Tell whether a program with these faults shows what was seen. It is run until it does not."""
-    run = replay(names, tuple(s.probe for s in seen))
-    return not any(_mismatches(run, s) for s in seen)
+    run = replay(names, kept or tuple(s.probe for s in seen))
+    for s in seen:
+        arrays = run[s.probe]
+        if arrays is None or differ(s.arrays, arrays):
+            return False
+    return True
 
 
 def _mismatches(run: Replay, s: Seen) -> list[str]:
@@ -93,12 +112,8 @@ def _consequences(fault: Fault, shown: set[str]) -> set[str]:
 def _acts_where_needed(one: str, two: str, seen: Sequence[Seen]) -> bool:
     """Tell whether `two` has an effect on the first probe that `one` leaves unexplained."""
     kept = tuple(s.probe for s in seen)
-    runs, right = [replay((name,), kept) for name in (one, two)], replay((), kept)
-    s = next((s for s in seen if _mismatches(runs[0], s)), None)
-    if s is None:
-        return True
-    arrays, expected = runs[1][s.probe], right[s.probe]
-    return arrays is None or expected is None or bool(wrong_arrays(arrays, expected))
+    s = next((s for s in seen if not _explains((one,), [s], kept)), None)
+    return s is None or _shows(s, replay((two,), kept), replay((), kept))
 
 
 def _orders(one: str, two: str) -> Iterator[Explanation]:

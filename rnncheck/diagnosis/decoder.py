@@ -5,11 +5,12 @@ conditions and behaviour. A reading is a fact about the candidate's own numbers;
 other, as each array is held against the candidate's own earlier ones.
 """
 
-from rnncheck.diagnosis.alternatives import other_questions, true_of
-from rnncheck.diagnosis.behaviour import read_behaviour, read_conditions
+from rnncheck.diagnosis.alternatives import true_of
+from rnncheck.diagnosis.behaviour import read_behaviour, read_conditions, read_sums_that_grow
 from rnncheck.diagnosis.dense import read_dense
 from rnncheck.diagnosis.forward import read_forward
 from rnncheck.diagnosis.observation import Observation, rank
+from rnncheck.diagnosis.questions import other_questions
 from rnncheck.diagnosis.reading import Reading
 from rnncheck.diagnosis.recurrence import read_recurrence
 from rnncheck.diagnosis.table import Table
@@ -25,7 +26,12 @@ def decode(observed: Observation, kind: str) -> list[Reading]:
     other = true_of(observed, other_questions(kind))
     if other is not None:
         first = next(s for s in observed.of_kind(kind) if s.wrong)
-        return [Reading(first.wrong[0], other.what, other.change, evidence="equals the right answer to that, everywhere")]
+        return [
+            Reading(first.wrong[0], other.what, other.change, evidence="equals the right answer to that, everywhere")
+        ]
+    growing = read_sums_that_grow(observed) if kind == "rnn" else None
+    if growing is not None:
+        return [growing]
     readings = list(read_behaviour(observed, kind))
     if kind == "rnn":
         readings += _network(observed)

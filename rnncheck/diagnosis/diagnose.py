@@ -6,24 +6,35 @@ from fnmatch import fnmatchcase
 from rnncheck.diagnosis.alternatives import Alternative, true_of
 from rnncheck.diagnosis.behaviour import wrong_steps
 from rnncheck.diagnosis.catalogue import Explanation, explain, hidden
-from rnncheck.diagnosis.conventions import conventions, undo_layout
+from rnncheck.diagnosis.conventions import conventions
 from rnncheck.diagnosis.decoder import decode
 from rnncheck.diagnosis.finding import Cause, Diagnosis, Verdict
+from rnncheck.diagnosis.layout import undo_layout
 from rnncheck.diagnosis.observation import Observation, Seen, observation, rank
 from rnncheck.diagnosis.probes import PLAIN
 from rnncheck.diagnosis.reading import Reading
 from rnncheck.faults import FAULTS, consequences
 from rnncheck.implementation import Implementation
+from rnncheck.result import Report
+from rnncheck.result import Verdict as Judged
 
-__all__ = ["diagnose"]
+__all__ = ["diagnose", "explain_failure"]
 
 KINDS = ("rnn", "sample", "clip", "optim")
 
 
-def diagnose(implementation: Implementation, catalogue: Collection[str] | None = None) -> Diagnosis:
-    """Say what is wrong with an implementation; `catalogue` names the faults to consider, by default all."""
+def diagnose(
+    implementation: Implementation, catalogue: Collection[str] | None = None, *, look_behind: bool = True
+) -> Diagnosis:
+    """Say what is wrong with an implementation; `catalogue` names the faults to consider, by default all.
+
+    With `look_behind` it also says which other faults could hide behind the one that was named: a program with each of
+    them is run, which takes longer than all the rest.
+    """
     names = list(FAULTS if catalogue is None else catalogue)
     seen = observation(implementation)
+    if not seen.seen:
+        return Diagnosis(implementation.name, "unknown", located=("none of the probes can be asked of it",))
     if not seen.wrong:
         return Diagnosis(implementation.name, "correct")
     layouts, observed = undo_layout(seen)
@@ -33,23 +44,43 @@ def diagnose(implementation: Implementation, catalogue: Collection[str] | None =
         wrong = [s for s in observed.of_kind(kind) if s.wrong or s.raised]
         if not wrong and not (kind == "sample" and network):
             continue
+        if kind == "sample" and not network and any(c.array in ("h", "logits") and not c.name for c in causes):
+            continue  # samples go wrong with a forward pass that is wrong: no second cause is looked for
         base = tuple(n for n in network if kind in FAULTS[n].kinds)
-        found, explanation, whole = _of_kind(observed, kind, names, base)
+        own = [n for n in names if kind == "rnn" or not unexplained or "rnn" not in FAULTS[n].kinds]
+        found, explanation, whole = _of_kind(observed, kind, own, base)
         if not whole and layouts and kind == "rnn":
             again, explanation, whole = _of_kind(seen, kind, names, ())
             if whole:
                 causes, found = [], again
         network = explanation if kind == "rnn" else network
         causes += [c for c in found if not c.name or c.name not in [known.name for known in causes]]
-        if not whole and not _follows_from_network(kind, causes):
+        if not whole:
             unexplained += _arrays(wrong)
             located += [r.what for r in decode(observed, kind) if not r.explained]
-    return _diagnosis(implementation.name, seen, causes, unexplained, located, names)
+    return _diagnosis(implementation.name, seen, causes, unexplained, located, names if look_behind else ())
 
 
-def _follows_from_network(kind: str, causes: Sequence[Cause]) -> bool:
-    """Tell whether wrong samples are what a forward pass that is wrong in a known way leads one to expect."""
-    return kind == "sample" and any(c.array in ("h", "logits") for c in causes)
+def explain_failure(implementation: Implementation, report: Report) -> Diagnosis | None:
+    """Diagnose the implementation whose checks have failed in a run; None if none has.
+
+    A failed check stays failed whatever comes of this: a fault that the probes do not show is "unknown".
+    """
+    failed = [outcome for outcome in report.outcomes if outcome.verdict is Judged.FAILED]
+    if not failed:
+        return None
+    try:
+        found = diagnose(implementation)
+    except Exception as error:  # a report must not be lost to what was to explain it
+        why = f"the diagnosis could not be finished: {type(error).__name__}: {error}"
+        return Diagnosis(implementation.name, "unknown", where=f"in {failed[0].check}", located=(why,))
+    if found.verdict != "correct":
+        return found
+    first = failed[0].earliest
+    steps = () if first is None or first.step is None else (first.step + 1,)
+    why = "the probes of the diagnosis, short and of moderate size, do not show it"
+    array = "" if first is None else first.array
+    return Diagnosis(implementation.name, "unknown", (), array, steps, f"in {failed[0].check}", located=(why,))
 
 
 def _of_kind(
@@ -69,9 +100,7 @@ def _of_kind(
     return causes, (), bool(readings) and all(r.explained for r in readings)
 
 
-def _by_convention(
-    observed: Observation, kind: str, convention: Alternative, explanations: list[Explanation]
-) -> Cause:
+def _by_convention(observed: Observation, kind: str, convention: Alternative, explanations: list[Explanation]) -> Cause:
     """Report a convention, under the name it has in the catalogue if it has one."""
     first = next(s for s in observed.of_kind(kind) if s.wrong)
     name, *others = [e[0] for e in explanations] or [""]
@@ -122,7 +151,9 @@ def _arrays(wrong: Sequence[Seen]) -> list[str]:
 def _diagnosis(
     name: str, seen: Observation, causes: list[Cause], unexplained: list[str], located: list[str], names: Sequence[str]
 ) -> Diagnosis:
-    wrong = sorted((s for s in seen.wrong if s.wrong), key=lambda s: (KINDS.index(s.probe.case.kind), s.probe.feature != PLAIN))
+    wrong = sorted(
+        (s for s in seen.wrong if s.wrong), key=lambda s: (KINDS.index(s.probe.case.kind), s.probe.feature != PLAIN)
+    )
     arrays = _arrays(wrong)
     first = min(wrong, key=lambda s: (KINDS.index(s.probe.case.kind), rank(s.wrong[0])), default=None)
     earliest = first.wrong[0] if first else ""

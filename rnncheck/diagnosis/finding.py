@@ -30,8 +30,9 @@ class Cause:
 class Diagnosis:
     """The likely cause of wrong results.
 
-    `named` and `different convention` explain all that was seen; with `unknown` the causes, if any, explain a part.
-    `located` says where and when something is wrong whose formula was not found. `hidden` names catalogued faults that would not show beside the cause: correct it, and look again.
+    `named` and `different convention` explain all that was seen; with `unknown` the causes, if any, explain a part, and
+    `located` says where and when something is wrong whose formula was not found. `hidden` names catalogued faults that
+    would not show beside the cause: correct it, and look again. Steps count from 1.
     """
 
     implementation: str

@@ -41,7 +41,10 @@ def fit(observed: np.ndarray, terms: Terms, most: int = 3, error: float = EXACT)
                 continue
             pick = list(chosen)
             factors = _solve(G[np.ix_(pick, pick)], g[pick])
-            if factors is None or target @ target - factors @ g[pick] > 1e-4 * error * (target @ target) + 1e-13 * size**2:
+            if (
+                factors is None
+                or target @ target - factors @ g[pick] > 1e-4 * error * (target @ target) + 1e-13 * size**2
+            ):
                 continue
             factors, *_ = np.linalg.lstsq(A[pick].T, target, rcond=None)
             if np.abs(factors @ A[pick] - target).max() <= error * size and np.abs(factors).min() > 1e-6:
@@ -78,7 +81,9 @@ def distance(observed: np.ndarray, expected: np.ndarray) -> float:
 def say(formula: Formula, sizes: Mapping[str, int]) -> str:
     """Write a formula as in a book: `2 W_hy^T dlogits_t + W_hh^T da_{t+1}`."""
     text = "".join(_signed(number(factor, sizes), term) for term, factor in formula.items())
-    return text.removeprefix(" + ").replace(" - ", "-", 1) if text.startswith(" - ") else text.removeprefix(" + ") or "0"
+    return (
+        text.removeprefix(" + ").replace(" - ", "-", 1) if text.startswith(" - ") else text.removeprefix(" + ") or "0"
+    )
 
 
 def _signed(factor: str, term: str) -> str:

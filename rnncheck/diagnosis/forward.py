@@ -28,10 +28,12 @@ def _states(t: Table) -> Reading | None:
     if "h" not in t.shown and ("logits" not in t.shown or t.good("logits")):
         return None
     h = t.shown.get("h", t.h)
-    right = {"W_xh x_t": 1.0, "W_hh h_{t-1}": 1.0, "b_h": 1.0}
+    right = {"W_xh x_t": 1.0, "W_hh h_{t-1}": 1.0, **({"b_h": 1.0} if "b_h" in t.params else {})}
     terms = _hidden_terms(t)
-    whole = "tanh(W_xh x_t + W_hh h_{t-1} + b_h)"
-    expected = np.tanh(np.sum([terms[name] for name in right], axis=0))
+    f = t.nonlinearity
+    whole = f"{f}({' + '.join(right)})"
+    a = np.sum([terms[name] for name in right], axis=0)
+    expected = np.tanh(a) if f == "tanh" else np.maximum(a, 0)
     if distance(h, expected) <= SINGLE:
         return read(Relation("h", "h_t", h, {whole: 1.0}, {whole: expected}, t.sizes))
     if distance(h, np.broadcast_to(h[:, -1:], h.shape)) == 0.0:
@@ -41,8 +43,10 @@ def _states(t: Table) -> Reading | None:
     for name, a in _preactivations(h):
         left = "a_t" if name == "tanh" else f"h_t = {name}(a_t), a_t"
         found = read(Relation("h", left, a, right, terms, t.sizes, most=4))
+        if found is None and name == f:
+            return None
         if found is None:
-            return Reading("h", f"h_t = {name}(a_t), the pre-activation a_t is right", "h_t = tanh(a_t)")
+            return Reading("h", f"h_t = {name}(a_t), the pre-activation a_t is right", f"h_t = {f}(a_t)")
         if found.explained:
             return found
     with np.errstate(all="ignore"):
@@ -55,7 +59,7 @@ def _preactivations(h: Array) -> Iterator[tuple[str, Array]]:
     with np.errstate(all="ignore"):
         if np.abs(h).max() < 1:
             yield "tanh", np.arctanh(h)
-        if 0 < h.min() and h.max() < 1:
+        if h.min() > 0 and h.max() < 1:
             yield "sigmoid", np.log(h / (1 - h))
         if np.abs(h).max() < 1:
             yield "sin", np.arcsin(h)
@@ -64,8 +68,8 @@ def _preactivations(h: Array) -> Iterator[tuple[str, Array]]:
 
 
 def _hidden_terms(t: Table) -> dict[str, Array]:
-    """What pre-activations have been seen to be made of."""
-    W_xh, W_hh, b_h = (t.params[n] for n in ("W_xh", "W_hh", "b_h"))
+    """Return the terms that pre-activations have been seen to be made of."""
+    W_xh, W_hh, b_h = t.params["W_xh"], t.params["W_hh"], t.bias("b_h")
     x = W_xh.T[t.x]
     before = t.before
     older = np.concatenate([t.h0[:, None], before[:, :-1]], axis=1)
@@ -90,9 +94,9 @@ def _hidden_terms(t: Table) -> dict[str, Array]:
 def _logits(t: Table) -> Reading | None:
     if "logits" not in t.shown or t.good("logits") or "h" not in t.shown:
         return None
-    W_hy, b_y = t.params["W_hy"], t.params["b_y"]
+    W_hy, b_y = t.params["W_hy"], t.bias("b_y")
     z = t.h @ W_hy.T
-    right = {"W_hy h_t": 1.0, "b_y": 1.0}
+    right = {"W_hy h_t": 1.0, **({"b_y": 1.0} if "b_y" in t.params else {})}
     e = np.exp(z + b_y - (z + b_y).max(axis=-1, keepdims=True))
     p = e / e.sum(axis=-1, keepdims=True)
     terms = {
@@ -110,18 +114,19 @@ def _loss(t: Table) -> Reading | None:
     if "loss" not in t.shown or t.shown["loss"].ndim != 1:
         return None
     p_y = np.take_along_axis(t.p, t.y[..., None], axis=-1)[..., 0]
+    p_y = np.where(t.kept, p_y, 1.0)
     losses = -np.log(p_y)
     terms = {
         "sum_t -log p_t[y_t]": losses.sum(axis=(1, 2)),
         "-log p_T[y_T]": losses[:, -1].sum(axis=-1),
         "sum_t -log p_t[y_t] of the first sequence": losses[:, :, 0].sum(axis=1),
         "sum_t -p_t[y_t]": -p_y.sum(axis=(1, 2)),
-        "sum_t |p_t - onehot(y_t)|^2": ((t.p - t.one_hot) ** 2).sum(axis=(1, 2, 3)),
+        "sum_t |p_t - onehot(y_t)|^2": (t.error**2).sum(axis=(1, 2, 3)),
         "sum_t -onehot(y_t) log p_t - (1 - onehot(y_t)) log(1 - p_t)": (
             losses.sum(axis=(1, 2)) - (np.log(1 - t.p) * (1 - t.one_hot)).sum(axis=(1, 2, 3))
         ),
     }
-    for digits in (6, 7, 8, 9, 10, 12):
+    for digits in (5, 6, 7, 8, 9, 10, 12):
         terms[f"sum_t -log(p_t[y_t] + 1e-{digits})"] = -np.log(p_y + 10.0**-digits).sum(axis=(1, 2))
     right = {"sum_t -log p_t[y_t]": 1.0}
     loss = t.shown["loss"]
@@ -132,19 +137,20 @@ def _loss(t: Table) -> Reading | None:
 
 
 def _dlogits(t: Table) -> Reading | None:
-    error = t.p - t.one_hot
+    error, kept = t.error, t.kept[..., None]
     right = {"(p_t - onehot(y_t))": 1.0}
     e = np.exp(t.logits - t.logits.max(axis=-1, keepdims=True))
     terms = {
         "(p_t - onehot(y_t))": error,
-        "p_t": t.p,
+        "p_t": t.p * kept,
+        "p_t at every step": t.p,
         "onehot(y_t)": t.one_hot,
         "onehot(y_{t-1})": np.roll(t.one_hot, 1, axis=1),
         "onehot(y_{t+1})": np.roll(t.one_hot, -1, axis=1),
         "onehot(x_t)": np.eye(t.sizes["V"])[t.x],
         "p_t (1 - p_t) (p_t - onehot(y_t))": t.p * (1 - t.p) * error,
         "p_t (p_t - onehot(y_t))": t.p * error,
-        "softmax over the batch": e / e.sum(axis=2, keepdims=True),
+        "softmax over the batch": kept * e / e.sum(axis=2, keepdims=True),
         "logits_t": t.logits,
         "1": np.ones_like(t.p),
     }

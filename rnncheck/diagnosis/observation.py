@@ -6,12 +6,13 @@ float64. What correct code may differ by is decided by the judge, before anybody
 
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
 import numpy as np
 
-from rnncheck.diagnosis.probes import PLAIN, Probe, probes
+from rnncheck.diagnosis.manner import Manner, manners
+from rnncheck.diagnosis.probes import PLAIN, Probe, plain_case, probes
 from rnncheck.errors import NotShownError
 from rnncheck.faults.probes import observe
 from rnncheck.implementation import Implementation
@@ -19,7 +20,7 @@ from rnncheck.textbook import Textbook
 from rnncheck.tolerance import underflow, unit_roundoff
 from rnncheck.trace import ORDER
 
-__all__ = ["Observation", "Seen", "agree", "look", "observation", "rank", "right", "wrong_arrays"]
+__all__ = ["Observation", "Seen", "agree", "differ", "look", "observation", "rank", "right", "wrong_arrays"]
 
 Arrays = Mapping[str, np.ndarray]
 UNITS = {8: 2.0**16, 4: 2.0**9}
@@ -45,7 +46,7 @@ class Observation:
     """What was seen of one implementation, probe by probe, in the order of the calls."""
 
     seen: tuple[Seen, ...]
-    B: int
+    manner: Manner
 
     def of_kind(self, kind: str) -> list[Seen]:
         """Return what was seen of the cases of a kind."""
@@ -63,16 +64,30 @@ class Observation:
 
 
 def observation(implementation: Implementation) -> Observation:
-    """Run every probe. Where batches of three cannot be run, those of one sequence are."""
-    for B in (3, 1):
-        seen = tuple(_seen(implementation, B))
-        if any(s.probe.feature == PLAIN and not s.raised for s in seen) or B == 1:
-            break
-    return Observation(seen, B)
+    """Run every probe, in the first manner in which the plain case can be asked."""
+    manner = _manner(implementation)
+    return Observation(tuple(_seen(implementation, manner)), manner)
 
 
-def _seen(implementation: Implementation, B: int) -> Iterator[Seen]:
-    for probe in probes(B):
+def _manner(implementation: Implementation) -> Manner:
+    """Return a manner that is understood, and in which the implementation does not crash if there is such a one."""
+    crashing = None
+    for manner in manners():
+        if crashing is not None and replace(crashing, B=manner.B) != manner:
+            continue
+        try:
+            look(implementation, Probe(plain_case(manner)))
+        except NotShownError:
+            continue
+        except Exception:
+            crashing = crashing or manner
+            continue
+        return manner
+    return crashing or Manner()
+
+
+def _seen(implementation: Implementation, manner: Manner) -> Iterator[Seen]:
+    for probe in probes(manner):
         try:
             yield Seen(probe, look(implementation, probe))
         except NotShownError:
@@ -99,6 +114,11 @@ def right(probe: Probe) -> Arrays:
 def wrong_arrays(arrays: Arrays, expected: Arrays) -> list[str]:
     """Name the arrays that do not agree, in dataflow order; what is not expected at all is passed over."""
     return sorted((n for n, a in arrays.items() if n in expected and not agree(a, expected[n])), key=rank)
+
+
+def differ(arrays: Arrays, expected: Arrays) -> bool:
+    """Tell whether any array does not agree."""
+    return any(n in expected and not agree(a, expected[n]) for n, a in arrays.items())
 
 
 def rank(name: str) -> tuple[int, int, str]:

@@ -1,9 +1,10 @@
 """What an implementation is asked in order to be diagnosed: a plain case, and others that differ from it in one thing.
 
 The plain cases make the inner values readable from outside. No token occurs twice, so that each column of dW_xh is one
-da_t; the states h_0..h_T of both sequences are fewer than H, so that a sum over them can be taken apart; so are the
+da_t; the states h_0..h_T of all sequences are fewer than H, so that a sum over them can be taken apart; so are the
 gradients of the logits beside V. Three cases share their parameters: an operator of size (H, H) needs H equations.
-T, B, T B, H and V all differ, and 2 is none of them: a factor tells where it comes from. What is wrong in one of the other probes alone is wrong because of the one thing in which it differs.
+T, B, T B, H and V all differ, and 2 is none of them: a factor tells where it comes from. What is wrong in one of the
+other probes alone is wrong because of the one thing in which it differs.
 """
 
 from collections.abc import Iterator
@@ -13,13 +14,15 @@ from functools import cache
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
+from rnncheck.diagnosis.manner import Manner
 from rnncheck.faults.probes import probes as catalogue_probes
 from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case
 
-__all__ = ["PLAIN", "Probe", "probes"]
+__all__ = ["LONG", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
 
 PLAIN = ""
 """The feature of a probe without any."""
+MIXED = "with many things at once"
 T = 4
 SEED = 31
 LONG = (8, 30, 105)
@@ -36,9 +39,11 @@ class Probe:
 
 
 @cache
-def probes(B: int = 3) -> tuple[Probe, ...]:
-    """Return all probes, for batches of size B; the order matters to programs that remember earlier calls."""
-    network = (Probe(_mixed(B), "with many things at once", twice=True), *_plain(B), *_variations(B), *_long(B))
+def probes(manner: Manner) -> tuple[Probe, ...]:
+    """Return all probes, put in one manner; the order matters to programs that remember earlier calls."""
+    B = manner.B
+    asked = (Probe(_mixed(B), MIXED, twice=True), *_plain(B), *_variations(B), *_long(B))
+    network = [replace(p, case=manner.put(p.case)) for p in asked if isinstance(p.case, RNNCase)]
     others = [Probe(c, _settings(c), twice=True) for c in catalogue_probes(T + 1, seed=SEED) if c.kind != "rnn"]
     return (*network, *others)
 
@@ -63,12 +68,17 @@ def _mixed(B: int) -> RNNCase:
     return replace(case, name="mixed", x=x, y=_ignoring(case).y)
 
 
+def plain_case(manner: Manner) -> RNNCase:
+    """Return the first plain case: whether it can be asked tells whether any can."""
+    return manner.put(_plain_case(manner.B))
+
+
 def _plain(B: int) -> Iterator[Probe]:
     for number in range(3):
-        yield Probe(plain_case(B, number))
+        yield Probe(_plain_case(B, number))
 
 
-def plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
+def _plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
     """Return a plain case; those of one batch size differ in inputs, targets and h0, not in parameters."""
     design = replace(_design(B), dtype=dtype)
     case, first = make_rnn_case(design, SEED + number), make_rnn_case(design, SEED)
@@ -78,7 +88,7 @@ def plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
 
 
 def _variations(B: int) -> Iterator[Probe]:
-    plain, design = plain_case(B), _design(B)
+    plain, design = _plain_case(B), _design(B)
     other = plain.x.copy()
     other[0, 0] = NO_TOKEN
     yield Probe(replace(plain, name="no-token", x=other), "where an input is no token")
@@ -99,7 +109,7 @@ def _variations(B: int) -> Iterator[Probe]:
     relu = make_rnn_case(replace(design, nonlinearity="relu"), SEED)
     yield Probe(replace(relu, name="relu"), "with ReLU")
     yield Probe(replace(plain, name="no-h0", h0=None), "where h0 is not given", twice=True)
-    yield Probe(plain_case(B, dtype="float32"), "in float32")
+    yield Probe(_plain_case(B, dtype="float32"), "in float32")
 
 
 def _ignoring(case: RNNCase) -> RNNCase:

@@ -24,12 +24,13 @@ def read_recurrence(t: Table) -> Iterator[Reading]:
     derivative = _derivative(t)
     overwritten = _overwritten(t)
     if overwritten:
-        yield Reading("dh", "dh_t = da_t: the array that is shown as dh is da", "multiply into a new array, not into dh")
-    elif derivative is not None:
-        if derivative.explained or t.dh is not None:
-            yield derivative
+        yield Reading(
+            "dh", "dh_t = da_t: the array that is shown as dh is da", "multiply into a new array, not into dh"
+        )
+    elif derivative is not None and (derivative.explained or t.dh is not None):
+        yield derivative
     if t.sizes["T"] > 1 and (t.dh is not None or derivative is None or not derivative.explained):
-        dh = t.da / t.df if t.dh is None or overwritten else t.dh
+        dh = t.divided(t.da) if t.dh is None or overwritten else t.dh
         carry = _carry(t, dh)
         if carry is not None:
             yield carry
@@ -52,9 +53,9 @@ def _derivatives(t: Table) -> dict[str, Array]:
     with np.errstate(all="ignore"):
         a = np.arctanh(np.clip(h, -1 + 1e-15, 1 - 1e-15))
     return {
-        "(1 - h_t^2)": t.df,
+        "(1 - h_t^2)": 1 - h**2,
         "1": np.ones_like(h),
-        "(1 - h_t^2)^2": t.df**2,
+        "(1 - h_t^2)^2": (1 - h**2) ** 2,
         "(1 - tanh(h_t)^2)": 1 - np.tanh(h) ** 2,
         "(1 - a_t^2)": 1 - a**2,
         "h_t (1 - h_t)": h * (1 - h),
@@ -63,7 +64,7 @@ def _derivatives(t: Table) -> dict[str, Array]:
         "(1 + h_t^2)": 1 + h**2,
         "h_t": h,
         "h_t^2": h**2,
-        "(1 - h_T^2)": np.broadcast_to(t.df[:, -1:], h.shape),
+        "f'(a_T)": np.broadcast_to(t.df[:, -1:], h.shape),
         "(1 - h_{t-1}^2)": 1 - t.before**2,
         "[h_t > 0]": (h > 0).astype(h.dtype),
     }
@@ -72,15 +73,19 @@ def _derivatives(t: Table) -> dict[str, Array]:
 def _derivative(t: Table) -> Reading | None:
     """Read da_t / dh_t: at every step where dh is shown, else at the last."""
     if t.dh is not None:
-        terms = {f"{name} dh_t": factor * t.dh for name, factor in _derivatives(t).items()}
-        return read(Relation("da", "da_t", t.da, {"(1 - h_t^2) dh_t": 1.0}, terms, t.sizes, most=2))
+        terms = {f"{name} dh_t".removeprefix("1 "): factor * t.dh for name, factor in _derivatives(t).items()}
+        return read(Relation("da", "da_t", t.da, {f"{t.df_name} dh_t": 1.0}, terms, t.sizes, most=2))
     carry = np.concatenate([t.da[:, 1:] @ t.params["W_hh"], np.zeros_like(t.da[:, :1])], axis=1)
     for name, factor in _derivatives(t).items():
         if distance(t.da, factor * (t.own + carry)) <= EXACT:
-            usual = name == "(1 - h_t^2)"
-            return None if usual else Reading("da", f"da_t = {name} dh_t", "da_t = (1 - h_t^2) dh_t")
-    terms = {f"{name} {OWN}": (f * t.own)[:, -1:] for name, f in _derivatives(t).items()}
-    last = read(Relation("da", "da_t", t.da[:, -1:], {f"(1 - h_t^2) {OWN}": 1.0}, terms, t.sizes, most=2))
+            usual = name == t.df_name
+            return (
+                None
+                if usual
+                else Reading("da", f"da_t = {name} dh_t".replace("= 1 ", "= "), f"da_t = {t.df_name} dh_t")
+            )
+    terms = {f"{name} {OWN}".removeprefix("1 "): (f * t.own)[:, -1:] for name, f in _derivatives(t).items()}
+    last = read(Relation("da", "da_t", t.da[:, -1:], {f"{t.df_name} {OWN}": 1.0}, terms, t.sizes, most=2))
     if last is None:
         return None
     T = t.sizes["T"]
@@ -100,15 +105,17 @@ def _carry(t: Table, dh: Array) -> Reading | None:
         "da_{t+1}": later,
         "W_hh^T dh_{t+1}": dh_later @ W_hh,
         "W_hh dh_{t+1}": dh_later @ W_hh.T,
-        "(1 - h_{t+1}^2) W_hh^T dh_{t+1}": (dh_later @ W_hh) * df_later,
+        "f'(a_{t+1}) W_hh^T dh_{t+1}": (dh_later @ W_hh) * df_later,
         "dh_{t+1}": dh_later,
         "W_hh^T da_T": last @ W_hh,
         "W_hh^T da_{t-1}": earlier @ W_hh,
-        "W_hh^T (1 - h_t^2) da_{t+1}": (later * t.df) @ W_hh,
+        "W_hh^T f'(a_t) da_{t+1}": (later * t.df) @ W_hh,
         "W_hy^T dlogits_{t+1}": np.roll(t.own, -1, axis=1),
         "W_hy^T dlogits_{t-1}": np.roll(t.own, 1, axis=1),
     }
-    final = read(Relation("dh", "dh_T", dh[:, -1:], {OWN: 1.0}, {n: a[:, -1:] for n, a in terms.items()}, t.sizes, most=2))
+    final = read(
+        Relation("dh", "dh_T", dh[:, -1:], {OWN: 1.0}, {n: a[:, -1:] for n, a in terms.items()}, t.sizes, most=2)
+    )
     inner = {name: term[:, before_last] for name, term in terms.items()}
     r = Relation("dh", "dh_t", dh[:, before_last], {OWN: 1.0, CARRY: 1.0}, inner, t.sizes)
     found = read(r)
@@ -134,7 +141,7 @@ def _operator(t: Table, dh: Array) -> Reading | None:
     """Solve carry_t = M da_{t+1} for M, and say what is known of it; None if no matrix does it."""
     H = t.sizes["H"]
     carry, da = (dh - t.own)[:, :-1].reshape(-1, H), t.da[:, 1:].reshape(-1, H)
-    if len(da) <= H or not np.isfinite(carry).all():
+    if len(da) <= H or not (np.isfinite(carry).all() and np.isfinite(da).all()):
         return None
     M, *_ = np.linalg.lstsq(da, carry, rcond=None)
     if distance(da @ M, carry) > 1e-7:
@@ -151,7 +158,9 @@ def _operator(t: Table, dh: Array) -> Reading | None:
             line = ratio.mean(axis=axis)
             if distance(ratio, np.broadcast_to(np.expand_dims(line, axis), ratio.shape)) < 1e-5:
                 factors = ", ".join(number(f, {}) for f in line[:4])
-                return Reading("dh", f"the carry is M da_{{t+1}}, M is {name} with its {what} scaled by {factors}, ...", change)
+                return Reading(
+                    "dh", f"the carry is M da_{{t+1}}, M is {name} with its {what} scaled by {factors}, ...", change
+                )
         if distance(np.abs(M), np.abs(matrix)) < 1e-6:
             return Reading("dh", f"the carry is M da_{{t+1}}, M is {name} with other signs", change)
     words = "the carry is a linear map of da_{t+1}, the same at every step, but by a matrix other than W_hh^T"
@@ -173,7 +182,7 @@ def _first_state(t: Table) -> Reading | None:
     }
     if t.dh is not None:
         terms |= {"W_hh^T dh_1": t.dh[:, 0] @ W_hh, "dh_1": t.dh[:, 0]}
-        terms |= {"(1 - h_1^2) W_hh^T dh_1": (t.dh[:, 0] @ W_hh) * t.df[:, 0]}
+        terms |= {"f'(a_1) W_hh^T dh_1": (t.dh[:, 0] @ W_hh) * t.df[:, 0]}
     bound = float(np.abs(t.shown["dh0"]).max())
     if bound < np.abs(da @ W_hh).max():
         terms["clip(W_hh^T da_1)"] = np.clip(da @ W_hh, -bound, bound)

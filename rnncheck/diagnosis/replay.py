@@ -2,9 +2,8 @@
 
 from functools import lru_cache
 
-
 from rnncheck.diagnosis.observation import Arrays, look, right
-from rnncheck.diagnosis.probes import Probe
+from rnncheck.diagnosis.probes import PLAIN, Probe
 from rnncheck.faults import FAULTS, FaultsExcludeError, combine
 from rnncheck.implementation import Implementation
 from rnncheck.textbook import Textbook
@@ -29,6 +28,9 @@ class Replay:
             self.implementation: Implementation | None = _build(names)
         except FaultsExcludeError:
             self.implementation = None
+        asked_first = next((p for p in kept if p.feature == PLAIN and p.case.kind == "rnn"), None)
+        if self.remembers and asked_first is not None:
+            self._run(asked_first)  # as the candidate was, to find out how it can be asked
 
     def __getitem__(self, probe: Probe) -> Arrays | None:
         """Return all that is seen of the program on one probe."""
@@ -69,5 +71,3 @@ def _build(names: tuple[str, ...]) -> Implementation:
     if len(names) == 2:
         return combine(*(FAULTS[name] for name in names))
     return FAULTS[names[0]].build() if names else Textbook()
-
-

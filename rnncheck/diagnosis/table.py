@@ -28,12 +28,20 @@ class Table:
         first = self.cases[0]
         self.sizes = {name: first.sizes[name] for name in "TBVH"}
         self.params = first.params
-        self.x, self.y, self.h0 = (np.stack([np.asarray(getattr(c, n)) for c in self.cases]) for n in ("x", "y", "h0"))
+        self.nonlinearity = first.nonlinearity
+        self.x = np.stack([c.x if c.x.ndim == 2 else c.x.argmax(axis=-1) for c in self.cases])
+        self.kept = np.stack([c.y != c.ignore_index for c in self.cases])
+        self.y = np.where(self.kept, np.stack([c.y for c in self.cases]), 0)
+        empty = np.zeros((self.sizes["B"], self.sizes["H"]))
+        self.h0 = np.stack([empty if c.h0 is None else c.h0 for c in self.cases])
         self.right = {name: np.stack([right(s.probe)[name] for s in plain]) for name in right(plain[0].probe)}
         self.shown = {
             name: np.stack([s.arrays[name] for s in plain])
             for name, array in right(plain[0].probe).items()
-            if all(name in s.arrays and s.arrays[name].shape == array.shape for s in plain)
+            if all(
+                name in s.arrays and s.arrays[name].shape == array.shape and s.arrays[name].dtype.kind == "f"
+                for s in plain
+            )
         }
 
     def good(self, name: str) -> bool:
@@ -48,33 +56,42 @@ class Table:
         if "h" in self.shown:
             return self.shown["h"]
         if "logits" in self.shown:
-            return (self.shown["logits"] - self.params["b_y"]) @ np.linalg.pinv(self.params["W_hy"]).T
+            return (self.shown["logits"] - self.bias("b_y")) @ np.linalg.pinv(self.params["W_hy"]).T
         return self.right["h"]
 
     @cached_property
     def logits(self) -> Array:
         """The logits: shown, or those of the states."""
-        return self.shown.get("logits", self.h @ self.params["W_hy"].T + self.params["b_y"])
+        return self.shown.get("logits", self.h @ self.params["W_hy"].T + self.bias("b_y"))
 
     @cached_property
     def p(self) -> Array:
         """The probabilities. Where the loss is right, so were the logits, whatever was done to them afterwards."""
-        recomputed = self.h @ self.params["W_hy"].T + self.params["b_y"]
+        recomputed = self.h @ self.params["W_hy"].T + self.bias("b_y")
         logits = recomputed if self.good("loss") and self.good("h") else self.logits
         e = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return e / e.sum(axis=-1, keepdims=True)
 
     @cached_property
     def one_hot(self) -> Array:
-        """A one at each target."""
-        return np.eye(self.sizes["V"])[self.y]
+        """A one at each target that counts."""
+        return np.eye(self.sizes["V"])[self.y] * self.kept[..., None]
+
+    @cached_property
+    def error(self) -> Array:
+        """The right gradient of the logits, p - onehot where there is a target."""
+        return self.p * self.kept[..., None] - self.one_hot
+
+    def bias(self, name: str) -> Array | float:
+        """Return a bias, 0 if there is none."""
+        return self.params.get(name, 0.0)
 
     @cached_property
     def dlogits(self) -> Array:
         """The gradients of the logits: shown, or p - onehot if what follows agrees, or solved from dW_hy."""
         if "dlogits" in self.shown:
             return self.shown["dlogits"]
-        textbook = self.p - self.one_hot
+        textbook = self.error
         if not self._deny({"dW_hy": np.einsum("rtbv,rtbh->rvh", textbook, self.h)}):
             return textbook
         hidden = self._hidden_sums(self._recurrence(textbook @ self.params["W_hy"]))
@@ -92,8 +109,17 @@ class Table:
 
     @cached_property
     def df(self) -> Array:
-        """The derivative 1 - h^2."""
-        return 1 - self.h**2
+        """The derivative of the activation, 1 - h^2 for tanh."""
+        return 1 - self.h**2 if self.nonlinearity == "tanh" else (self.h > 0).astype(self.h.dtype)
+
+    @property
+    def df_name(self) -> str:
+        """How the derivative is written."""
+        return "(1 - h_t^2)" if self.nonlinearity == "tanh" else "[h_t > 0]"
+
+    def divided(self, da: Array) -> Array:
+        """Return dh from da, where the derivative is not zero."""
+        return da / np.where(self.df == 0, 1.0, self.df)
 
     @cached_property
     def da(self) -> Array:

@@ -45,7 +45,8 @@ def _equal(shown: Arrays, arrays: Arrays) -> bool:
 
 def _truncated(case: RNNCase, known: Arrays, form: str) -> Iterator[tuple[int, Arrays]]:
     """Yield the truncated gradients for k = 1, 2, ...; windows grow by one product with W_hh each."""
-    own, df, W_hh = known["dlogits"] @ case.params["W_hy"], 1 - known["h"] ** 2, case.params["W_hh"]
+    own, W_hh = known["dlogits"] @ case.params["W_hy"], case.params["W_hh"]
+    df = 1 - known["h"] ** 2 if case.nonlinearity == "tanh" else (known["h"] > 0).astype(case.dtype)
     T = len(case.x)
     dh, far = own.copy(), own
     for k in range(1, T - 1):
@@ -62,7 +63,7 @@ def _truncated(case: RNNCase, known: Arrays, form: str) -> Iterator[tuple[int, A
 
 def _sums(case: RNNCase, known: Arrays, dh: np.ndarray, da: np.ndarray) -> Arrays:
     before = np.concatenate([np.zeros_like(known["h"][:1]), known["h"][:-1]])
-    one_hot = np.eye(case.sizes["I"])[case.x]
+    one_hot = np.eye(case.sizes["I"])[case.x] if case.x.ndim == 2 else case.x
     return {
         "dh": dh,
         "da": da,

@@ -28,7 +28,9 @@ def read_updates(observed: Observation) -> Iterator[Reading]:
         stuck = [n for n, w in case.params.items() if np.array_equal(s.arrays.get(f"step1.{n}", 0 * w), w)]
         change = _rule(case)
         if stuck and len(stuck) < len(case.params):
-            yield Reading(wrong[0], f"{', '.join(stuck)} keep{'s' * (len(stuck) == 1)} its value", "update every parameter")
+            yield Reading(
+                wrong[0], f"{', '.join(stuck)} keep{'s' * (len(stuck) == 1)} its value", "update every parameter"
+            )
         elif any(words):
             what = f"{case.method}: " + "; ".join(w for w in words if w)
             yield Reading(wrong[0], what, change, explained=all(words))

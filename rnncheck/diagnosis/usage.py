@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnncheck.diagnosis.formula import SINGLE, distance, number
+from rnncheck.diagnosis.formula import SINGLE, distance
+from rnncheck.diagnosis.pattern import also, heard, say_pattern
 from rnncheck.diagnosis.reading import Reading
 from rnncheck.diagnosis.table import Table
 
@@ -39,6 +40,9 @@ def read_sums(t: Table) -> Iterator[Reading]:
             expected = _at_tokens(t, gradients, t.x)
         else:
             expected = np.einsum("rtba,rtbc->rac", gradients, sources[:, lag : T + lag])
+        if not (np.isfinite(t.shown[name]).all() and np.isfinite(gradients).all()):
+            yield Reading(name, f"{name} or {node} is not finite", "", explained=False)
+            continue
         off = distance(t.shown[name], expected)
         if off <= 1e-10:
             continue
@@ -57,7 +61,7 @@ def _read_sum(t: Table, name: str, node: str, gradients: Array, sources: Array |
     change = f"{name} = {right}"
     candidates = [(node, gradients, False), (node, gradients, True)]
     if node == "da":
-        candidates.append(("dh", t.da / t.df if t.dh is None else t.dh, False))
+        candidates.append(("dh", t.divided(t.da) if t.dh is None else t.dh, False))
     for vector, array, transposed in candidates:
         shown = t.shown[name]
         if transposed and (shown.ndim < 3 or shown.shape[1] != shown.shape[2]):
@@ -111,7 +115,8 @@ def _usage(
         used.append(C)
     if sources is not None:
         return _say_states(t, name, vector, np.array(used), lag)
-    return _say_tokens(t, name, vector, np.array(used)) if shown.ndim == 3 else _say_bias(t, name, vector, np.array(used))
+    say = _say_tokens if shown.ndim == 3 else _say_bias
+    return say(t, name, vector, np.array(used))
 
 
 def _say_states(t: Table, name: str, vector: str, C: Array, lag: int) -> str | None:
@@ -125,54 +130,15 @@ def _say_states(t: Table, name: str, vector: str, C: Array, lag: int) -> str | N
         return None
     if np.ptp(c, axis=0).max() > 1e-5:
         return None
-    return _also(_say_pattern(t, name, c.mean(axis=0), vector, lag), name, constant)
+    silent = np.asarray(~np.concatenate([t.h0[:, None], t.h], axis=1).any(axis=(0, 2, 3)))
+    c = heard(c.mean(axis=0), lag, _dumb(t, vector), silent)
+    return also(say_pattern(name, c, t.sizes, vector, lag), name, constant)
 
 
-def _say_pattern(t: Table, name: str, c: Array, vector: str, lag: int) -> str:
-    """Say in words how a (T, slots) matrix differs from its right form, a one in slot s + lag for step s."""
-    T = t.sizes["T"]
-    right = np.eye(T, c.shape[1], lag)
-    c = np.where(np.abs(c) < 1e-6, 0.0, c)
-    if not c.any():
-        return f"{name} stays zero"
-    if distance(c, right) <= 1e-5:
-        return ""
-    factor = c[right > 0]
-    if np.allclose(c, right * factor[0], atol=1e-5):
-        return f"{name} has a factor {number(factor[0], t.sizes)}"
-    if np.allclose(c, right * factor[:, None], atol=1e-5):
-        return _say_steps(t, name, factor)
-    wrong = []
-    for s in range(T):
-        uses = [f"{_factor(t, c[s, j])}h_{j}" for j in np.flatnonzero(c[s])]
-        if not np.allclose(c[s], right[s], atol=1e-5):
-            wrong.append(f"{vector}_{s + 1} with {' + '.join(uses) or 'nothing'}")
-    return f"{name} takes {', '.join(wrong)}, not with {'h_t' if lag else 'h_{t-1}'}"
-
-
-def _factor(t: Table, factor: float) -> str:
-    text = number(float(factor), t.sizes)
-    return "" if text == "1" else f"{text} "
-
-
-def _say_steps(t: Table, name: str, factor: Array) -> str:
-    """Say which steps count how much."""
-    left_out = [s + 1 for s, f in enumerate(factor) if f == 0]
-    counted = [s + 1 for s, f in enumerate(factor) if f != 0]
-    if all(abs(factor[s - 1] - 1) < 1e-5 for s in counted):
-        if len(counted) == 1:
-            return f"{name} is that of step {counted[0]} alone"
-        return f"{name} leaves out step{'s' if len(left_out) > 1 else ''} {', '.join(map(str, left_out))}"
-    return f"{name} counts the steps by " + ", ".join(number(float(f), t.sizes) for f in factor)
-
-
-def _also(words: str, name: str, constant: Array) -> str | None:
-    """Add what is added to every element; None if that is another number in every case, which is no constant."""
-    c = float(constant.mean())
-    if np.ptp(constant) > 1e-5:
-        return None
-    added = f"{name} has {c:.6g} added to every element" if abs(c) > 1e-6 else ""
-    return ", and ".join(w for w in (words, added) if w)
+def _dumb(t: Table, vector: str) -> Array:
+    """Mark the steps whose gradient is zero: nobody can tell whether they are counted."""
+    gradient = t.dlogits if vector == "dlogits" else t.da
+    return np.asarray(~gradient.any(axis=(0, 2, 3)))
 
 
 def _say_tokens(t: Table, name: str, vector: str, C: Array) -> str | None:
@@ -186,8 +152,8 @@ def _say_tokens(t: Table, name: str, vector: str, C: Array) -> str | None:
     factor = (inner * right).sum(axis=-1).reshape(len(C), T, B)
     if np.abs(inner - right * factor.reshape(len(C), -1, 1)).max() > 1e-5 or np.ptp(factor, axis=(0, 2)).max() > 1e-5:
         return None
-    words = _say_pattern(t, name, np.diag(factor.mean(axis=(0, 2))), vector, 0)
-    return _also(words, name, constant.mean(axis=-1))
+    c = heard(np.diag(factor.mean(axis=(0, 2))), 0, _dumb(t, vector))
+    return also(say_pattern(name, c, t.sizes, vector, 0), name, constant.mean(axis=-1))
 
 
 def _say_bias(t: Table, name: str, vector: str, C: Array) -> str | None:
@@ -195,5 +161,5 @@ def _say_bias(t: Table, name: str, vector: str, C: Array) -> str | None:
     factor, constant = C[:, :-1, 0].reshape(len(C), T, B), C[:, -1, 0]
     if np.ptp(factor, axis=(0, 2)).max() > 1e-5:
         return None
-    words = _say_pattern(t, name, np.diag(factor.mean(axis=(0, 2))), vector, 0)
-    return _also(words, name, constant)
+    c = heard(np.diag(factor.mean(axis=(0, 2))), 0, _dumb(t, vector))
+    return also(say_pattern(name, c, t.sizes, vector, 0), name, constant)

@@ -5,7 +5,7 @@ the first and writes lines of answers, in any order, to any other file that ends
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +84,17 @@ class ResultsImplementation:
         for path in files:
             self._read(path)
 
-    @property
-    def ids(self) -> set[Any]:
-        """The cases that are answered, by name."""
-        return set(self._lines)
+    def require(self, names: Collection[str]) -> None:
+        """Refuse results of which a line answers none of these cases: a name that is misspelt would never be missed.
+
+        Raises
+        ------
+        UserError
+            If there is one.
+        """
+        for id, (place, _) in self._lines.items():
+            if id not in names:
+                raise UserError(f"{place} answers {id!r}, which is no stored case; use the ids of {CASES} as they are")
 
     def run(self, case: Case) -> Trace:
         """Look the answer up."""

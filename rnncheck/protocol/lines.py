@@ -25,6 +25,7 @@ __all__ = [
     "longest_answer",
     "open_answer",
     "parse_object",
+    "plain_text",
     "read_answer",
     "read_array",
     "read_case",
@@ -113,10 +114,16 @@ def open_answer(line: str | bytes, id: Id) -> dict[str, Any]:
     if fields.get("id") != id:
         _refuse(f"has the id {_shorten(fields.get('id'))}, expected {id!r}; answer each line as it comes, once", line)
     if "not_shown" in fields:
-        raise NotShownError(str(fields["not_shown"]))
+        raise NotShownError(plain_text(str(fields["not_shown"])))
     if "error" in fields:
-        raise TargetError(str(fields["error"]))
+        raise TargetError(plain_text(str(fields["error"])))
     return fields
+
+
+def plain_text(text: str, most: int = 1000) -> str:
+    """Return somebody else's text so that it can be shown: what moves the cursor or changes colours is spelled out."""
+    shown = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text[:most])
+    return shown if len(text) <= most else f"{shown}..."
 
 
 def read_trace(fields: Mapping[str, Any], case: Case, line: str | bytes) -> Trace:

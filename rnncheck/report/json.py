@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from rnncheck.report.sentences import closing_count, consequences, family_verdict, verdict
@@ -42,6 +43,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "settings": report.settings,
         "versions": versions() | report.versions,
         "worst": {array: _comparison(c) for array, c in report.worst.items()},
+        "diagnosis": None if report.diagnosis is None else asdict(report.diagnosis),
         "families": [_family(name, outcomes) for name, outcomes in report.families.items()],
         "notes": report.notes,
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnncheck.report.likely_cause import likely_cause
 from rnncheck.report.sentences import closing_count, failure, family_verdict, family_worst, verdict
 from rnncheck.result import Report, Verdict
 
@@ -32,6 +33,12 @@ def show(report: Report, out: Console) -> None:
         _say(out, "")
     if len(failures) > SHOWN:
         _say(out, f"and {len(failures) - SHOWN} failures more: --json FILE lists them all\n")
+    if report.diagnosis is not None:
+        title, *lines = likely_cause(report.diagnosis)
+        _say(out, title, "bold")
+        for line in lines:
+            _say(out, f"  {line}")
+        _say(out, "")
     if report.outcomes:
         out.print(_table(report))
     for note in report.notes:

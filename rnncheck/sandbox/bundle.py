@@ -18,21 +18,15 @@ from pathlib import Path
 
 import rnncheck
 
-__all__ = ["BUNDLED", "NAME", "bundle", "without_ours"]
+__all__ = ["NAME", "bundle", "without_ours"]
 
 NAME = "rnntarget"
-BUNDLED = (
-    "case.py",
-    "errors.py",
-    "trace.py",
-    "protocol/lines.py",
-    "protocol/numbers.py",
-    "sandbox/runner.py",
-    "targets",
-)
-"""What the child's side consists of: files, and folders with all that is in them. It holds no right answer."""
+ROOTS = ("rnncheck.sandbox.runner", "rnncheck.targets.entry")
+"""What the child calls: with all that they import when they are imported, the bundle. It holds no right answer."""
 OURS = ("rnncheck", "numpy_impl", "reference")
 IMPORT = re.compile(r"^(\s*)(from|import) rnncheck\b", re.MULTILINE)
+AT_ONCE = re.compile(r"^from (rnncheck[.\w]*) import (\(.*?\)|[^\n]*)", re.MULTILINE | re.DOTALL)
+SOURCE = Path(rnncheck.__file__).parent
 
 
 @cache
@@ -41,18 +35,29 @@ def bundle() -> tuple[Path, Path]:
     folder = Path(tempfile.mkdtemp(prefix="rnncheck-bundle-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     code, packages = folder / "code", folder / "packages"
-    source = Path(rnncheck.__file__).parent
-    for path in (source / name for name in BUNDLED):
-        for file in path.rglob("*.py") if path.is_dir() else [path] if path.exists() else []:
-            copy = code / NAME / file.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_text(IMPORT.sub(rf"\1\2 {NAME}", file.read_text("utf-8")), "utf-8")
-    for package in [code / NAME, *(p for p in (code / NAME).rglob("*") if p.is_dir())]:
-        (package / "__init__.py").touch()
+    for file in _needed():
+        copy = code / NAME / file.relative_to(SOURCE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(IMPORT.sub(rf"\1\2 {NAME}", file.read_text("utf-8")), "utf-8")
+    for package in {parent for file in code.rglob("*.py") for parent in file.relative_to(code).parents[:-1]}:
+        (code / package / "__init__.py").touch()
     compileall.compile_dir(code, quiet=2)
     packages.mkdir()
     _link(packages, filter(Path.is_dir, _site_folders()))
     return code, packages
+
+
+def _needed() -> set[Path]:
+    """Return the files that the roots import, directly or through others."""
+    waiting, found = list(ROOTS), set()
+    while waiting:
+        file = SOURCE.joinpath(*waiting.pop().split(".")[1:])
+        file = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        if file.exists() and file not in found:
+            found.add(file)
+            for module, names in AT_ONCE.findall(file.read_text("utf-8")):
+                waiting += [module, *(f"{module}.{name}" for name in re.findall(r"\w+", names))]
+    return found - {SOURCE / "__init__.py"}
 
 
 def without_ours(folder: Path, links: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.errors import TargetError
+from rnncheck.protocol.lines import plain_text
 from rnncheck.sandbox.launch import command_line, environment
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.lines import Lines, Tail, send
@@ -70,7 +71,7 @@ class Child:
     @property
     def log(self) -> str:
         """The end of what the target wrote to standard error."""
-        return self._log.bytes.decode("utf-8", "backslashreplace").strip()
+        return plain_text(self._log.bytes.decode("utf-8", "backslashreplace").strip(), self.limits.log)
 
     def ask(self, line: str, seconds: float, most: int) -> bytes:
         """Send a line, return the next one, of at most so many bytes. Errors as in `read`."""

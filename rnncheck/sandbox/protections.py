@@ -9,7 +9,9 @@ from contextlib import suppress
 from rnncheck.sandbox.limits import Limits, MiB
 from rnncheck.sandbox.watch import WATCHED
 
-__all__ = ["close_to_others", "sentences"]
+__all__ = ["NOT", "as_notes", "close_to_others", "sentences"]
+
+NOT = "NOT in force:"
 
 PR_SET_DUMPABLE = 4
 
@@ -23,29 +25,33 @@ def close_to_others() -> bool:
 
 def sentences(taken: Collection[str], limits: Limits, refused: str = "") -> tuple[str, ...]:
     """Say which protections are in force: `taken` are the steps of the stage, `refused` why there are no namespaces."""
-    files = {
-        "read_only": "all file systems are read-only",
-        "private_folders": "it has a home, a /tmp and a /run of its own, at most 64 MiB each, which vanish with it",
-        "hide": "the judge, the right implementations and the stored answers are out of its sight",
-    }
     mebibytes = {"memory": f"{limits.memory // MiB} MiB of memory", "file": f"{limits.file // MiB} MiB a file"}
     bounds = [mebibytes[name] for name in mebibytes if name in taken]
-    bounds += [f"{limits.tasks} processes and threads, counted from outside"] if WATCHED else []
+    bounds += [f"{limits.tasks} processes and threads"] if WATCHED else []
+    steps = {
+        "namespaces": "no network, and nothing outlives it (namespaces)",
+        "own_proc": "no other process in sight",
+        "read_only": "file systems read-only",
+        "private_folders": "home, /tmp and /run of its own",
+        "hide": "judge and stored answers out of sight",
+    }
     found = [
-        "the target runs in a process of its own, which is sent cases but no expected value, seed or name of a case",
-        f"wall clock: {limits.answer_s:g} s for an answer; after {limits.timeouts} time-outs it is asked no more",
+        "a process of its own, which is sent no expected value, seed or name of a case",
+        f"{limits.answer_s:g} s for an answer, {limits.timeouts} time-outs",
+        *([", ".join(bounds)] if bounds else []),
+        *(text for step, text in steps.items() if step in taken),
+        *(["the memory of the judge closed to others of this user"] if close_to_others() else []),
     ]
-    found += [f"limits: {', '.join(bounds)}"] if bounds else []
-    if "namespaces" in taken:
-        proc = " and sees no other process" if "own_proc" in taken else ""
-        found.append(f"namespaces (unshare): it has no network{proc}; what it leaves running ends with it")
-    held = [text for step, text in files.items() if step in taken]
-    found += [f"files: {'; '.join(held)}"] if held else []
-    if close_to_others():
-        found.append("the judge is not dumpable: others of this user cannot read its memory")
     if "namespaces" not in taken:
         open_ = "network, files and other processes of this user are open to it"
-        found.append(f"NOT in force: namespaces ({refused or f'not on {sys.platform}'}): {open_}")
+        found.append(f"{NOT} namespaces ({refused or f'not on {sys.platform}'}): {open_}")
         if sys.platform == "linux" and os.getuid() == 0:
-            found.append("NOT in force: as root it can read the memory of any process; run rnncheck as another user")
+            found.append(f"{NOT} a closed memory: as root it can read any process; run rnncheck as another user")
     return tuple(found)
+
+
+def as_notes(protections: Collection[str]) -> list[str]:
+    """Return the sentences as notes of a report: one for all that is in force, one each for what is not."""
+    held = [sentence for sentence in protections if not sentence.startswith(NOT)]
+    missing = [sentence for sentence in protections if sentence.startswith(NOT)]
+    return [*([f"protections in force: {'; '.join(held)}"] if held else []), *missing]

@@ -21,6 +21,7 @@ from rnncheck.protocol.lines import (
     longest_answer,
     open_answer,
     parse_object,
+    plain_text,
     read_array,
     read_trace,
 )
@@ -35,6 +36,7 @@ __all__ = ["Observed", "SandboxedTarget", "ask_apart"]
 
 START = "import json, sys; sys.path += json.loads(sys.argv[1]); from {package}.sandbox.runner import main; main()"
 GREETING = 4 * MiB
+LONGEST_TEXT = 10_000
 
 
 class Observed(dict[str, np.ndarray]):
@@ -162,9 +164,18 @@ def greet(child: Child, order: Mapping[str, Any]) -> Any:
     """
     fields = parse_object(child.ask(json.dumps(order), child.limits.start_s, GREETING))
     if "refused" in fields:
-        raise UserError(str(fields["refused"]))
+        raise UserError(plain_text(str(fields["refused"])))
     if "not_shown" in fields:
-        raise NotShownError(str(fields["not_shown"]))
+        raise NotShownError(plain_text(str(fields["not_shown"])))
     if "error" in fields:
-        raise TargetError(str(fields["error"]))
-    return fields.get("ready")
+        raise TargetError(plain_text(str(fields["error"])))
+    return _plain(fields.get("ready"))
+
+
+def _plain(data: Any) -> Any:
+    """Return the data with all text in it made fit to be shown."""
+    if isinstance(data, dict):
+        return {plain_text(name): _plain(value) for name, value in data.items()}
+    if isinstance(data, list):
+        return [_plain(value) for value in data]
+    return plain_text(data, LONGEST_TEXT) if isinstance(data, str) else data

@@ -54,9 +54,11 @@ class Adapter:
         What to multiply the loss and the gradients by to get those of the loss summed over time and batch: `"T"` if
         it is the mean over time, `"-1"` if gradients are negated.
     targets
-        "classes", or "values": the loss is the squared error of real targets, half of it summed, see `value_scale`.
+        "classes", or "values": the loss is half the squared error of real targets, summed.
     task
         "every step", or "last step": only the last step has a loss.
+    fixed
+        Sizes that the file does not let anybody choose: `{"H": 100}`.
     memory
         Arrays of an optimiser that is part of the call (Adagrad): they are filled so that its step is linear.
     """
@@ -73,10 +75,9 @@ class Adapter:
     loss_scale: str = "1"
     grad_scale: str = "1"
     targets: str = "classes"
-    value_scale: str = "1"
+    fixed: Mapping[str, int] = field(default_factory=dict)
     task: str = "every step"
     memory: Sequence[str] = ()
-    notes: Sequence[str] = ()
 
     @property
     def roles(self) -> set[str]:

@@ -14,7 +14,7 @@ __all__ = ["OTHER_CELLS", "Candidate", "candidates"]
 FORWARD = ((r"forward|fprop|feed", 0), (r"^(__call__|call|run|predict|process|compute)", 2), (r"", 3))
 BACKWARD = ((r"back|bptt|bprop", 0), (r"grad", 1), (r"loss|cost", 2), (r"", 3))
 ALONE = ((r"loss.*(fun|grad)|grad", 0), (r"bptt|back", 1), (r"loss|cost|forward", 2), (r"step|update|learn|optimi", 3), (r"train|fit", 4), (r"", 4))
-NEVER = re.compile(r"sampl|predict|generat|evaluat|accura|check|numer|plot|load|save|read|test|perplex|__init__|_init|init_|initial|softmax", re.I)
+NEVER = re.compile(r"zero|reset|clear|sampl|predict|generat|evaluat|accura|check|numer|plot|load|save|read|test|perplex|__init__|_init|init_|initial|softmax", re.I)
 OTHER_CELLS = re.compile(r"lstm|gru(?![a-z])|gated", re.I)
 VALUES = {"H": "H", "V": "V", "I": "I", "O": "V", "T": "T", "B": "B", "k": "k", "lr": "lr", "clip": repr(NO_CLIPPING)}
 VALUES |= {"x": "x", "y": "y", "h0": "h0", "layers": "[I, H, V]", "params": "params"}
@@ -63,7 +63,7 @@ def _of_class(cls: Class) -> Iterator[Candidate]:
             resets = [f"rnn.{n}()" for n, f in cls.methods.items() if re.search(r"zero_?grad|(reset|clear)_?(grad|delta)", n, re.I) and not f.required]
             returns = {f"{'out' if i == 0 and len(functions) > 1 else 'grads'}": f.returns for i, f in enumerate(functions)}
             label = f"class {cls.name}"
-            found.append(Candidate(label, makes, (*resets, *calls), functions, "rnn", rank + penalty + 0.1 * (upstream == "dh"), returns))
+            found.append(Candidate(label, makes, (*calls[:-1], *resets, calls[-1]), functions, "rnn", rank + penalty + 0.1 * (upstream == "dh"), returns))
     yield from sorted(found, key=lambda c: c.rank)[:MOST]
 
 

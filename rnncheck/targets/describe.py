@@ -24,6 +24,7 @@ COMMENTS = {
     "task": "'every step' has a target, or the 'last step' only",
     "loss_scale": "times this, the loss is that summed over time and batch",
     "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
+    "fixed": "sizes that the file does not let anybody choose",
     "memory": "what Adagrad remembers",
 }
 HEAD = '''"""How rnncheck calls {source}. {origin}

@@ -60,7 +60,7 @@ def _look(value: Any, expression: str, name: str, inner: tuple[str, ...], depth:
                 yield from _look(item, f"{expression}[{key!r}]", key, (), depth + 1, known, T)
     elif isinstance(value, list | tuple):
         yield from _stacked(value, expression, inner[0] if len(inner) == 1 and inner[0] else name)
-        for i, item in enumerate(value[:12]):
+        for i, item in enumerate(value[:12] if not isinstance(value[0] if value else 0, tuple) else ()):
             label = inner[i] if len(inner) == len(value) and inner[i] else name
             yield from _look(item, f"{expression}[{i}]", label, (), depth + 1, known, T)
     elif type(value).__module__.startswith("target_"):

@@ -1,5 +1,6 @@
 """Which arrays of an object or a file are which parameters: by shape, since all sizes differ, then by name."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +9,10 @@ import numpy as np
 
 from rnncheck.targets.roles import is_gradient, parameter_role, remembered, state_like
 
-__all__ = ["Place", "arrays_in", "parameter_options", "virtual"]
+__all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread", "virtual"]
 
 DEEPEST = 3
-MOST_OPTIONS = 12
+MOST_OPTIONS = 8
 BIASES = ("b_h", "b_y")
 
 
@@ -68,6 +69,22 @@ def parameter_options(places: list[Place], sizes: Mapping[str, int]) -> list[dic
     return ranked[:MOST_OPTIONS]
 
 
+def fixed_sizes(places: list[Place]) -> dict[str, int] | None:
+    """Read I, H and V off the shapes of a file that chooses its own: the only square array is W_hh."""
+    shapes = {p.expression: p.shape for p in places if p.shape is not None and len(p.shape) == 2 and 1 not in p.shape}
+    square = {s[0] for s in shapes.values() if s[0] == s[1]}
+    if len(square) != 1:
+        return None
+    H = square.pop()
+    others = {e: sum(s) - H for e, s in shapes.items() if H in s and s[0] != s[1]}
+    by_role = {parameter_role(e): n for e, n in others.items()}
+    if not others or len(set(others.values())) > 2:
+        return None
+    I = by_role.get("W_xh", min(others.values()))
+    V = by_role.get("W_hy", next((n for n in others.values() if n != I), I))
+    return {"I": I, "H": H, "V": V}
+
+
 def _combine(choices: list[tuple[Place, list[tuple[str, str]]]]) -> list[dict[str, str]]:
     """Give every place one of its readings, or none, without giving a parameter twice; a second hidden bias may be."""
     options: list[dict[str, str]] = [{}]
@@ -79,15 +96,15 @@ def _combine(choices: list[tuple[Place, list[tuple[str, str]]]]) -> list[dict[st
             grown += [option | {key: place.expression + suffix} for key, suffix in possible]
             if option.get("b_h") and " + " not in option["b_h"] and any(k == "b_h" for k, _ in readings):
                 grown.append(option | {"b_h": f"{option['b_h']} + {place.expression}"})
-            elif not possible or not _certain(place, readings):
+            elif not possible or not _certain(place):
                 grown.append(option)
         options = sorted(grown, key=lambda o: (-len(o), -_plausible(o)))[:200]
     return options
 
 
-def _certain(place: Place, readings: list[tuple[str, str]]) -> bool:
-    """A place whose name and shape say the same is certainly used."""
-    return any(key == parameter_role(place.expression) for key, _ in readings)
+def _certain(place: Place) -> bool:
+    """Whether a place is a parameter whatever else fits: its name is one, or it stands among the parameters."""
+    return parameter_role(place.expression) is not None or bool(re.search(r"(param|weight)\w*\[", place.expression))
 
 
 def _readings(place: Place, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
@@ -146,3 +163,10 @@ def _plausible(option: Mapping[str, str]) -> float:
     turned = {key: place.endswith(".T") for key, place in option.items() if key in ("W_xh", "W_hh", "W_hy")}
     alike = sum(t == turned.get("W_xh", False) for t in turned.values())
     return points + len(option) + alike - 0.5 * sum(turned.values())
+
+
+def unread(option: Mapping[str, str], places: list[Place]) -> list[str]:
+    """Return the weight matrices that an option leaves without a role: a plain RNN has none."""
+    used = {e for place in option.values() for e in place.removesuffix(".T").split(" + ")}
+    square = [p for p in places if p.shape is not None and len(p.shape) == 2 and 1 not in p.shape]
+    return [p.expression for p in square if p.expression not in used and _certain(p) and not remembered(p.expression)]

@@ -57,7 +57,13 @@ def argument_role(name: str) -> str | None:
         return size_role(name) or _role(text, ARGUMENTS)
     if re.fullmatch(r"[WUVb]\w*", name) and parameter_role(name):
         return parameter_role(name)
-    return _role(text, ARGUMENTS) or size_role(name) or parameter_role(name)
+    return _role(text, ARGUMENTS) or size_role(name) or parameter_role(name) or _role_of_a_word(name)
+
+
+def _role_of_a_word(name: str) -> str | None:
+    """Return the role of one of the words in a compound: `inputs_list`, `batchTargets`."""
+    words = re.findall(r"[a-z]+|[A-Z]+[a-z]*", name)
+    return next((role for w in words if len(w) > 1 and (role := _role(w.lower(), ARGUMENTS))), None)
 
 
 def gradient_of(name: str) -> str | None:

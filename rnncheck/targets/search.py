@@ -8,8 +8,9 @@ import ast
 import re
 import signal
 import threading
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import product
 
@@ -20,12 +21,12 @@ from rnncheck.targets.adapter import DIFFERENCE, NO_CLIPPING, Adapter
 from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
 from rnncheck.targets.conventions import FAMILIES, Family, layouts
 from rnncheck.targets.perform import Adapted
-from rnncheck.targets.places import Place, arrays_in, parameter_options, virtual
+from rnncheck.targets.places import Place, arrays_in, fixed_sizes, parameter_options, unread, virtual
 from rnncheck.targets.roles import bare, gated, parameter_role, size_role
 from rnncheck.targets.shelf import read
 from rnncheck.targets.source import Source
 from rnncheck.targets.survey import Survey, survey
-from rnncheck.targets.trial import PROBE, Trial, probe, try_out
+from rnncheck.targets.trial import PROBE, Trial, forward_only, probe, sizes_of, try_out
 
 __all__ = ["find"]
 
@@ -56,23 +57,28 @@ class _Search:
         self.survey = survey(self.module, source)
         self.left = MOST_TRIALS
         self.complaint = ""
+        self._furthest = (-1, 0)
+        self._crashed: Trial | None = None
         self.strangers: list[str] = []
         self._dead: set[object] = set()
+        self._unread: dict[str, list[str]] = {}
         self._memory: tuple[str, ...] = ()
         self._virtual = self._raised = False
 
     def best(self) -> Trial:
-        """Try every candidate until one is right in everything; else take the one that is right in most."""
+        """Try candidates until one has a right forward pass and all gradients; else take what is right in most."""
         found: Trial | None = None
         offered = candidates(self.survey, self.name)[:MOST_CANDIDATES]
         for candidate in offered:
             for trial in self._trials(candidate):
                 if found is None or trial.points > found.points:
                     found = trial
-            if found is not None and found.perfect:
+            if found is not None and (found.settled or found.perfect):
                 return found
         if found is not None and self._credible(found):
             return found
+        if self._crashed is not None:  # its forward pass is right, and its backward pass does not run
+            return self._crashed
         raise self._refusal(offered)
 
     def _trials(self, candidate: Candidate) -> Iterator[Trial]:
@@ -126,14 +132,25 @@ class _Search:
         self.left -= 1
         try:
             with _at_most(SECONDS):
-                return try_out(adapter, candidate, self.work, B, self._apart(adapter), globals_)
+                return try_out(adapter, candidate, self.work, B, globals_)
         except Exception as error:
-            self._raised = True
-            if not self.complaint or isinstance(error, NameError):
-                self.complaint = f"{candidate.label} raised {type(error).__name__}: {error}"
-            if self.work.reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
+            self._raised, reached = True, self.work.reached
+            self._note(error, adapter, candidate, B)
+            if reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
                 self._dead.add(shared)  # no layout of the targets will help
             return None
+
+    def _note(self, error: Exception, adapter: Adapter, candidate: Candidate, B: int) -> None:
+        """Remember the attempt that came furthest: what it ran into is likely the file's own mistake."""
+        lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.source.path)]
+        far = (self.work.reached, lines[0] if lines else 0)
+        if far > self._furthest:
+            self._furthest = far
+            place = f" (line {lines[-1]})" if lines else ""
+            self.complaint = f"{candidate.label} raised {type(error).__name__}: {error}{place}"
+        if self.work.reached and self._crashed is None:
+            with suppress(Exception):
+                self._crashed = forward_only(adapter, candidate, self.work, B)
 
     def _ways(self, candidate: Candidate) -> Iterator[tuple[Adapter, Family]]:
         """Yield adapters without layouts: how to make the object, and which arrays are which parameters."""
@@ -147,11 +164,14 @@ class _Search:
             if gated([p.expression for p in places]):
                 self.strangers += [p.expression for p in places]
                 continue
-            apart = self._apart(adapter)
-            options = parameter_options(places, PROBE | {"I": PROBE["I" if apart else "V"]})
+            options = parameter_options(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
+            if not options and (fixed := fixed_sizes(places)):
+                adapter = replace(adapter, fixed=fixed)
+                options = parameter_options(places, fixed)
             if not options:
-                self.strangers += [p.expression for p in places]
+                self.strangers += [f"{p.expression.partition('.')[2] or p.expression} {p.shape}" for p in places]
             for option, family in product(options, FAMILIES):
+                self._unread[str(option)] = unread(option, places)
                 if _fits_bias(option, places, family):
                     yield replace(adapter, params=option), family
             if options and "np.zeros" not in make:
@@ -162,8 +182,7 @@ class _Search:
         self._memory, self._virtual = (), False
         if candidate.owner == "rnn":
             self.work.change(adapter)
-            B = 1
-            case, _ = probe("vectors", "tanh", "every step", B, ("b_h", "b_y"), True, self._apart(adapter))
+            case, _ = probe("vectors", "tanh", "every step", 1, ("b_h", "b_y"), True, sizes_of(adapter))
             with _at_most(SECONDS):
                 _, names = self.work.make(case)
             rnn = names["rnn"]
@@ -184,16 +203,11 @@ class _Search:
         self._memory = tuple(e for e, _ in arrays if remembered(e))
         return [Place(e, a.shape) for e, a in arrays], adapter
 
-    def _apart(self, adapter: Adapter) -> bool:
-        """Whether inputs and outputs have sizes of their own."""
-        return adapter.mentions("I") or not adapter.mentions("V")
-
     def _credible(self, trial: Trial) -> bool:
-        """Whether it is an RNN that is wrong, rather than something else: something is right, or all names fit."""
+        """Whether it is an RNN that is wrong, rather than something else: it has what an RNN has, and nothing more."""
         if trial.right:
             return True
-        named = all(parameter_role(p.removesuffix(".T")) == key for key, p in trial.adapter.params.items())
-        return named and len(trial.wrong) >= 3 and not OTHER_CELLS.search(trial.candidate.label)
+        return len(trial.wrong) >= 3 and not trial.missing and not self._unread.get(str(trial.adapter.params))
 
     def _refusal(self, offered: list[Candidate]) -> UserError:
         file = self.source.path.name
@@ -206,7 +220,8 @@ class _Search:
                 f"{what}: no class with a forward and a backward pass and no function of inputs and targets was found; "
                 f"name it ({file}:Name) or write an adapter: rnncheck new"
             )
-        reason = self.complaint or "its parameters were not recognised"
+        arrays = f"among its arrays ({', '.join(self.strangers[:6]) or 'there are none'}) no W_xh and W_hh were found"
+        reason = self.complaint or arrays
         return UserError(f"{what}: {offered[0].label} could not be called: {reason}; write an adapter: rnncheck new")
 
 
@@ -237,17 +252,19 @@ def _is_number(node: ast.expr) -> bool:
 
 
 def _nonlinearities(text: str) -> list[str]:
-    """Order the nonlinearities by whether the file speaks of them."""
-    words = {"tanh": r"tanh", "relu": r"relu|maximum", "sigmoid": r"sigmoid|expit"}
-    return sorted(words, key=lambda w: not re.search(words[w], text, re.IGNORECASE))
+    """Return the nonlinearities that the file speaks of; all of them if it speaks of none."""
+    words = {"tanh": r"tanh", "relu": r"relu|maximum", "sigmoid": r"sigmoid|expit|logistic"}
+    return [w for w in words if re.search(words[w], text, re.IGNORECASE)] or list(words)
 
 
 def _fits_bias(option: dict[str, str], places: list[Place], family: Family) -> bool:
-    """Whether the shape of the hidden bias is one of this family."""
+    """Whether the shape of the hidden bias is one of this family: one axis adds to rows, not to columns."""
     shapes = {p.expression: p.shape for p in places}
     shape = shapes.get(option.get("b_h", "").partition(" + ")[0].removesuffix(".T"))
-    if shape is None or len(shape) == 1:
+    if shape is None:
         return True
+    if len(shape) == 1:
+        return "N 1" not in family.h and family.h != "N B"
     if shape[0] == 1:
         return family.h in ("1 N", "B N")
     return family.h in ("N 1", "N B")

@@ -1,7 +1,7 @@
 """The text of a target: a script, the code cells of a notebook, or an importable module."""
 
 import ast
-import importlib.util
+from importlib.machinery import PathFinder
 import json
 import re
 import tokenize
@@ -49,10 +49,13 @@ def find_module(name: str) -> Path:
     UserError
         If there is no such module, or it is not written in Python.
     """
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        spec = None
+    spec, folders = None, None
+    for end in range(1, name.count(".") + 2):  # importlib.util.find_spec would import the packages above
+        spec = PathFinder.find_spec(".".join(name.split(".")[:end]), folders)
+        folders = None if spec is None else spec.submodule_search_locations
+        if folders is None:
+            spec = spec if end == name.count(".") + 1 else None
+            break
     if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
         raise UserError(f"module {name!r} was not found as Python source; give a path such as my_rnn.py")
     return Path(spec.origin)
@@ -81,7 +84,9 @@ def _cells(path: Path) -> str:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is no notebook ({error!r}); save it again as .ipynb or as a script") from error
     joined = ["".join(text) if isinstance(text, list) else str(text) for text in texts]
-    return "\n".join(_python(text) for text in joined if not text.lstrip().startswith(("%%bash", "%%html", "%%javascript")))
+    return "\n".join(
+        _python(text) for text in joined if not text.lstrip().startswith(("%%bash", "%%html", "%%javascript"))
+    )
 
 
 def _python(cell: str) -> str:

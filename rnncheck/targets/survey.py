@@ -132,9 +132,11 @@ def _returns(node: ast.FunctionDef) -> list[str]:
 
 
 def _name(node: ast.expr) -> str:
-    """Name a result: `self.h[t]` is `h`, `-loss` is `loss`, `np.array(hs)` is `hs`."""
+    """Name a result: `self.h[t]` is `h`, `-loss` and `loss / T` are `loss`, `np.array(hs)` is `hs`."""
     if isinstance(node, ast.Call) and len(node.args) == 1:
         return _name(node.args[0])
+    if isinstance(node, ast.BinOp):
+        return _name(node.left) or _name(node.right)
     found = re.findall(r"[A-Za-z_]\w*", ast.unparse(node).partition("[")[0])
     return found[-1] if found and isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.UnaryOp) else ""
 

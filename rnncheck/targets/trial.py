@@ -17,12 +17,19 @@ from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recog
 from rnncheck.targets.shelf import locate, read
 from rnncheck.textbook.rnn import RNNSteps
 
-__all__ = ["PROBE", "Trial", "probe", "try_out"]
+__all__ = ["PROBE", "Trial", "probe", "sizes_of", "try_out"]
 
 PROBE = {"T": 3, "H": 8, "I": 5, "V": 7}
 """Sizes of the trial problem: all different, and different from T + 1 and from their sums."""
 
 WORTH = {"h": 4.0, "logits": 4.0, "p": 4.0, "dlogits": 0.0, "loss": 3.0}
+
+
+def sizes_of(adapter: Adapter) -> tuple[int, int, int]:
+    """Return I, H and V of the trial problem; a file that knows one vocabulary only has I = V."""
+    apart = adapter.mentions("I") or not adapter.mentions("V")
+    sizes = PROBE | {"I": PROBE["I" if apart else "V"]} | dict(adapter.fixed)
+    return sizes["I"], sizes["H"], sizes["V"]
 
 
 class Sigmoid(RNNSteps):
@@ -53,17 +60,23 @@ class Trial:
         """Whether all that is shown is right, and all gradients are shown."""
         return not self.wrong and not self.missing and bool(self.right)
 
+    @property
+    def settled(self) -> bool:
+        """Whether no other candidate need be tried: it runs forward rightly, and all gradients are shown."""
+        return not self.missing and bool({"h", "logits", "p", "loss"} & set(self.right))
+
 
 @cache
 def probe(
-    inputs: str, nonlinearity: str, task: str, B: int, biases: tuple[str, ...], h0: bool, apart: bool, values: bool = False
+    inputs: str, nonlinearity: str, task: str, B: int, biases: tuple[str, ...], h0: bool, sizes: tuple[int, int, int]
 ) -> tuple[RNNCase, Answers]:
-    """Make the trial problem and its right answers. `apart` has I and V differ."""
-    I = PROBE["I"] if apart else PROBE["V"]
-    design = Design(PROBE["T"], B, PROBE["H"], PROBE["V"], I, inputs="dense" if inputs == "vectors" else "ids", no_token=False, h0=h0)
+    """Make the trial problem, of `sizes` I, H and V, and its right answers."""
+    I, H, V = sizes
+    kind = "dense" if inputs == "vectors" else "ids"
+    design = Design(PROBE["T"], B, H, V, I, inputs=kind, no_token=False, h0=h0)
     case = make_rnn_case(design, seed=3)
     rng = np.random.default_rng(4)
-    params = dict(case.params) | {"W_xh": rng.normal(size=(PROBE["H"], I)) / 2}
+    params = dict(case.params) | {"W_xh": rng.normal(size=(H, I)) / 2}
     params = {n: a for n, a in params.items() if n.startswith("W") or n in biases}
     x = case.x if case.x.ndim == 3 else rng.integers(0, I, case.x.shape)
     y = case.y.copy()
@@ -74,21 +87,20 @@ def probe(
     return case, Answers(case.sizes, steps.run_rnn(case), task)
 
 
-def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, apart: bool, globals_: set[str]) -> Trial | None:
+def problem_for(adapter: Adapter, B: int) -> tuple[RNNCase, Answers]:
+    """Return the trial problem that an adapter can express."""
+    biases = tuple(b for b in ("b_h", "b_y") if b in adapter.roles or (b == "b_y" and "W_hy" not in adapter.roles))
+    inputs = "ids" if adapter.takes_ids else "vectors"
+    return probe(inputs, adapter.nonlinearity, adapter.task, B, biases, adapter.takes_h0, sizes_of(adapter))
+
+
+def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globals_: set[str]) -> Trial | None:
     """Call, recognise, and count; None if nothing comes back that could be judged. What the calls raise is raised."""
-    case, answers = probe(
-        "ids" if adapter.takes_ids else "vectors",
-        adapter.nonlinearity,
-        adapter.task,
-        B,
-        tuple(b for b in ("b_h", "b_y") if b in adapter.roles or (b == "b_y" and "W_hy" not in adapter.roles)),
-        adapter.takes_h0,
-        apart,
-    )
+    case, answers = problem_for(adapter, B)
     work.change(adapter)
     if candidate.uses & {"dlogits", "dh"}:
-        adapter = _see_forward(adapter, candidate, work, case, answers)
-    work.change(adapter)
+        adapter = _see_forward(adapter, candidate, work, case, answers)[0]
+        work.change(adapter)
     names = work.observe(case)
     seen = seen_after(names, candidate.returns, globals_)
     found = recognise_forward(seen, answers)
@@ -103,13 +115,19 @@ def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, apart
     return _best_scale(adapter, candidate, work, case, answers, found)
 
 
-def _see_forward(adapter: Adapter, candidate: Candidate, work: Adapted, case: RNNCase, answers: Answers) -> Adapter:
-    """Look at the forward pass alone: the upstream gradient is taken at its own results."""
-    first = [c for c in adapter.calls if "dlogits" not in c and "dh" not in c.replace("dh=", "")]
-    work.change(replace(adapter, calls=tuple(first)))
-    seen = seen_after(work.observe(case), candidate.returns, set())
-    found = recognise_forward(seen, answers)
-    return replace(adapter, trace=found.trace, axes=dict(adapter.axes) | found.axes)
+def forward_only(adapter: Adapter, candidate: Candidate, work: Adapted, B: int) -> Trial | None:
+    """Return a trial of code whose backward pass raises, if its forward pass is right."""
+    adapter, found = _see_forward(adapter, candidate, work, *problem_for(adapter, B))
+    return Trial(adapter, candidate, 0.0, tuple(found.right), (), ()) if found.right else None
+
+
+def _see_forward(
+    adapter: Adapter, candidate: Candidate, work: Adapted, case: RNNCase, answers: Answers
+) -> tuple[Adapter, Recognised]:
+    """Look at the first call alone: an upstream gradient is taken at its own results."""
+    work.change(replace(adapter, calls=adapter.calls[:1]))
+    found = recognise_forward(seen_after(work.observe(case), candidate.returns, set()), answers)
+    return replace(adapter, trace=found.trace, axes=dict(adapter.axes) | found.axes), found
 
 
 def _best_scale(
@@ -119,30 +137,33 @@ def _best_scale(
     loss_alone = "loss" in found.right and len(candidate.functions) > 1 and "y" in candidate.functions[0].takes
     tied = "loss" in found.right and (len(candidate.functions) == 1 or loss_alone)
     scales = (adapter.loss_scale, f"-({adapter.loss_scale})") if tied else (*SCALES, *(f"-({s})" for s in SCALES))
-    trials = []
     unscaled = work.run(case)
+    traces = {}
     for scale in scales:
         factor = eval(scale, dict(answers.sizes))
-        trace = {n: a * factor if n[0] == "d" and n != "dlogits" else a for n, a in unscaled.items()}
-        final = replace(adapter, grad_scale=_tidy(scale))
-        trials.append(_count(final, candidate, trace, answers))
-    return max((t for t in trials if t is not None), key=lambda t: t.points, default=None)
+        traces[scale] = {n: a * factor if n[0] == "d" and n != "dlogits" else a for n, a in unscaled.items()}
+    right = {scale: _right(trace, answers) for scale, trace in traces.items()}
+    best = max(scales, key=lambda scale: len(right[scale]))
+    return _count(replace(adapter, grad_scale=_tidy(best)), candidate, unscaled, right[best])
 
 
 def _tidy(scale: str) -> str:
     return {"-(1)": "-1", "-(T)": "-T"}.get(scale, scale)
 
 
-def _count(adapter: Adapter, candidate: Candidate, trace: Mapping[str, np.ndarray], answers: Answers) -> Trial | None:
-    right = [n for n, a in trace.items() if n in answers.arrays and close(np.asarray(a, float), answers.arrays[n])]
-    if "p" in adapter.trace and "dlogits" in right:
-        right.append("p")
-    shown = [n for n in trace if n in answers.arrays]
-    wrong = [n for n in shown if n not in right]
+def _right(trace: Mapping[str, np.ndarray], answers: Answers) -> list[str]:
+    known = answers.arrays
+    return [n for n, a in trace.items() if n in known and close(np.asarray(a, float), known[n])]
+
+
+def _count(adapter: Adapter, candidate: Candidate, trace: Mapping[str, np.ndarray], right: list[str]) -> Trial | None:
+    """Add up what a trial is worth; None without gradients: there is nothing to check."""
+    right = right + (["p"] if "p" in adapter.trace and "dlogits" in right else [])
+    wrong = [n for n in trace if n not in right]
     keys = [r for key in adapter.params for r in key.split("|") if key != "h0"]
-    missing = [f"d{r}" for r in keys if f"d{r}" not in trace and not (r in ("W_hy", "b_y") and "dh" in candidate.uses)]
     if not any(f"d{r}" in trace for r in keys):
-        return None  # without gradients there is nothing to check
-    points = sum(WORTH.get(n, 1.0) for n in right) + 0.1 * len(shown) + 0.05 * (adapter.grad_scale == "1")
+        return None
+    missing = [f"d{r}" for r in keys if f"d{r}" not in trace and not (r in ("W_hy", "b_y") and "dh" in candidate.uses)]
+    points = sum(WORTH.get(n, 1.0) for n in right) + 0.1 * len(trace) + 0.05 * (adapter.grad_scale == "1")
     points += 2.0 * (adapter.batched and not wrong and not missing) - 3.0 * len(missing)
     return Trial(adapter, candidate, points, tuple(right), tuple(wrong), tuple(missing))

@@ -43,8 +43,7 @@ def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
         "dh": give(dlogits @ case.params["W_hy"], "T B N", adapter.axes.get("dh", "T N")),
     }
     if adapter.targets == "values":
-        scale = eval(adapter.value_scale, dict(names))
-        found["values"] = give(logits - scale * dlogits, "T B N", adapter.axes.get("y", "T N"))
+        found["values"] = give(logits - dlogits, "T B N", adapter.axes.get("y", "T N"))
     return found
 
 

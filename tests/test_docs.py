@@ -1,0 +1,121 @@
+"""The documentation says what is so: its commands run, its blocks print what they say, its names exist.
+
+Tutorials and explanations with cells are run by `test_tutorials.py`; Sphinx builds the site in `tox -e docs`.
+"""
+
+import contextlib
+import doctest
+import io
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from rnncheck.cli import main
+from rnncheck.faults import FAULTS
+
+pytest.importorskip("sphinx", reason="the documentation's own checks need Sphinx: tox -e docs runs them")
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+sys.path.insert(0, str(DOCS / "_ext"))
+
+from claims import complaints  # noqa: E402 - it lies beside the pages
+
+PAGES = sorted(p for p in DOCS.rglob("*.md") if not {"generated", "_build"} & set(p.parts))
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+EXIT_CODE = re.compile(r"# exit code (\d)")
+NEEDS_TORCH = ("--framework both", "verify --lengths", "verify --recipe", "reference and")
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def wrong_blocks(page: str) -> list[str]:
+    """Run every Python block that is followed by a text block, all in one namespace, and compare."""
+    found, namespace, wrong = BLOCK.findall(page), {}, []
+    for (kind, body), (next_kind, expected) in zip(found, [*found[1:], ("", "")], strict=True):
+        if kind == "python" and next_kind == "text":
+            printed = io.StringIO()
+            with contextlib.redirect_stdout(printed):
+                exec(compile(body, "page", "exec"), namespace)
+            if not doctest.OutputChecker().check_output(expected, printed.getvalue(), doctest.ELLIPSIS):
+                wrong.append(printed.getvalue())
+    return wrong
+
+
+def wrong_commands(page: str) -> list[str]:
+    """Run every line of a console block, and compare its exit code with what is said: 0 unless told otherwise."""
+    wrong = []
+    for kind, body in BLOCK.findall(page):
+        for line in (line[2:] for line in body.splitlines() if kind == "console" and line.startswith("$ ")):
+            if any(words in line for words in NEEDS_TORCH):
+                pytest.importorskip("torch")
+            told = EXIT_CODE.search(line)
+            program, *arguments = shlex.split(line, comments=True)
+            assert program == "rnncheck", line
+            code = main(arguments)
+            if code != (int(told[1]) if told else 0):
+                wrong.append(f"{line}: exit code {code}")
+    return wrong
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=name_of)
+def test_what_is_named_exists(path):
+    assert list(complaints(path.read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if "```text" in p.read_text("utf-8")], ids=name_of)
+def test_blocks_print_what_stands_below_them(path):
+    assert wrong_blocks(path.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if "```console" in p.read_text("utf-8")], ids=name_of)
+def test_commands_run(path, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    assert wrong_commands(path.read_text("utf-8")) == []
+    capfd.readouterr()
+
+
+def test_counts_on_the_front_page_are_those_of_the_code():
+    assert f"[{len(FAULTS)} faults]" in (DOCS / "index.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", sorted((DOCS / "decisions").glob("[!i]*.md")), ids=lambda p: p.stem)
+def test_a_decision_says_what_why_at_what_cost_and_where(path):
+    text = path.read_text("utf-8")
+    assert re.findall(r"^\*\*(\w+)\.\*\*", text, re.M) == ["Decision", "Why", "Cost", "Where"]
+    assert len(text.splitlines()) <= 12
+    assert path.stem in (DOCS / "decisions" / "index.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("planted", "complaint"),
+    [
+        ("`rnncheck chek my_rnn.py`", "there is no command rnncheck chek"),
+        ("`rnncheck verify --quik`", "rnncheck verify has no option --quik"),
+        ("```\nrnncheck vectors wrote\n```", "there is no command rnncheck vectors wrote"),
+        ("```console\n$ rnncheck lab --gradee x.py\n```", "rnncheck lab has no option --gradee"),
+        ("see `numpy_impl/rnnn.py`", "there is no file numpy_impl/rnnn.py"),
+        ("`rnncheck.judge.jugde`", "there is nothing called rnncheck.judge.jugde"),
+    ],
+)
+def test_a_contradiction_is_seen(planted, complaint):
+    assert complaint in list(complaints(f"A page.\n\n{planted}\n"))
+
+
+def test_what_is_right_is_not_complained_about():
+    page = (
+        '`rnncheck verify -k "gradients --and"`, `rnncheck vectors check`, `rnncheck --version`, `rnncheck.judge.judge`'
+    )
+    assert list(complaints(f"{page}, `numpy_impl/rnn.py`, `data/vectors/v1`, `rnncheck vectors`")) == []
+
+
+def test_a_block_and_a_command_that_are_wrong_are_seen(capfd):
+    assert wrong_blocks("```python\nprint(1)\n```\n\n```text\n2\n```\n") == ["1\n"]
+    assert wrong_commands("```console\n$ rnncheck explain no-such-fault\n```\n")
+    assert not wrong_commands("```console\n$ rnncheck explain no-such-fault   # exit code 2\n```\n")
+    capfd.readouterr()
