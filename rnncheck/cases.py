@@ -56,7 +56,7 @@ def _ladder() -> Iterator[Design]:
 def _corners() -> Iterator[Design]:
     yield Design(10, tokens="distinct", no_token=False)
     yield Design(10, tokens="distinct", no_token=False, bptt="windowed", k=3)
-    yield Design(25, 3, tokens="constant")
+    yield Design(25, 2, tokens="constant")
     yield Design(100, 3, tokens="constant", gain=1.0, orthogonal=True)
     yield Design(7, 3, ignored=0.4)
     yield Design(7, 3, ignored=0.4, reduction="mean")
@@ -64,7 +64,7 @@ def _corners() -> Iterator[Design]:
     yield Design(7, 3, reduction="mean", bptt="windowed", k=2)
     yield Design(7, 3, reduction="none", bptt="chunked", k=3)
     yield Design(7, 3, inputs="dense")
-    yield Design(25, 2, inputs="dense", bptt="windowed", k=4)
+    yield Design(10, 2, inputs="dense", bptt="windowed", k=4)
     yield Design(10, 3, inputs="dense", bptt="chunked", k=4)
     yield Design(7, 3, inputs="one-hot")
     yield Design(7, 3, nonlinearity="relu")

@@ -1,17 +1,19 @@
 """Judge somebody's own network: the cases that its interface can express, against stored vectors or torch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from rnncheck.case import RNNCase
 from rnncheck.check_cases import FORMS, Form, check_cases, loud_case
-from rnncheck.checks.check import Check, Source
+from rnncheck.checks.check import Bench, Check, Source, run_check
 from rnncheck.checks.own_clipping import clipping_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import step_checks
 from rnncheck.errors import NotShownError, UserError
+from rnncheck.expected import expect, expected_failures
 from rnncheck.implementation import Implementation
 from rnncheck.options import torch_available
 from rnncheck.oracle import LiveOracle, Oracle
@@ -20,10 +22,10 @@ from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
 from rnncheck.sandbox.protections import as_notes
 from rnncheck.shipped import shipped
-from rnncheck.target import Target
+from rnncheck.target import Target, load_target
 from rnncheck.targets.adapter import Adapter
 from rnncheck.vectors import VectorOracle, read_vectors
-from rnncheck.verify import run_plan
+from rnncheck.verify import Progress, run_plan
 
 __all__ = ["FOLDER", "check_rnn", "plan_check"]
 
@@ -34,30 +36,87 @@ STATE_LENGTHS = (3, 6)
 
 
 def check_rnn(
-    implementation: Implementation,
+    implementation: Implementation | str,
     *,
     dtype: str = "float64",
     select: str | None = None,
-    on_outcome: Callable[[Outcome, int, int], None] = lambda outcome, done, planned: None,
+    on_outcome: Progress = lambda outcome, done, planned: None,
 ) -> Report:
-    """Judge an implementation: anything with a `name` and `run(case) -> Trace`, or what `load_target` returns.
+    """Judge an implementation: anything with a `name` and `run(case) -> Trace`, or TARGET as on the command line.
+
+    Failures that `pyproject.toml` expects are not held against it, see `rnncheck.expected`.
 
     Raises
     ------
     UserError
         If `select` chooses no check, or there is no oracle for what the implementation can be asked.
     """
-    target = implementation if isinstance(implementation, Target) else Target(implementation.name, implementation)
-    planned = plan_check(target, dtype)
-    if select:
-        planned.select(select)
-    command = f"rnncheck check {target.words}" + (f" --dtype {dtype}" if dtype != "float64" else "")
-    if target.adapter is not None and not target.found and target.path is not None:
-        planned.notes.append(f"the adapter calls {target.path}: that is the file that was judged")
-    planned.notes += as_notes(target.protections)
-    report = run_plan(planned, target.name, 0, command, on_outcome)
-    report.settings = {"target": target.name, "dtype": dtype}
-    return report
+    return Inquiry(implementation, dtype, select).report(on_outcome)
+
+
+class Inquiry:
+    """A target with its checks, each of which runs once, whoever asks first: every door opens on one of these."""
+
+    def __init__(self, implementation: Implementation | str, dtype: str = "float64", select: str | None = None):
+        self.target, self.dtype = replace(as_target(implementation), dtype=dtype), dtype
+        self.planned = plan_check(self.target, dtype)
+        expect(self.planned, expected_failures(self.target.name))
+        if select:
+            self.planned.select(select)
+        self._outcomes: dict[str, Outcome] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the checks, in their order."""
+        return [check.name for check, _ in self.planned.checks]
+
+    @property
+    def command(self) -> str:
+        """What to type to run all of it again."""
+        return f"rnncheck check {self.target.words}" + (f" --dtype {self.dtype}" if self.dtype != "float64" else "")
+
+    def outcome(self, name: str) -> Outcome:
+        """Return how the check of this name ended."""
+        check, bench = next(pair for pair in self.planned.checks if pair[0].name == name)
+        return self._ask(check, bench, f"{self.command} -k '{name}'")
+
+    def report(self, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
+        """Run what has not run yet and return all outcomes."""
+        planned = replace(self.planned, notes=[*self.planned.notes, *self._notes()])
+        report = run_plan(planned, self.target.name, 0, self.command, on_outcome, self._ask)
+        report.settings = {"target": self.target.name, "dtype": self.dtype}
+        return report
+
+    def _ask(self, check: Check, bench: Bench, reproduce: str) -> Outcome:
+        if check.name not in self._outcomes:
+            self._outcomes[check.name] = run_check(check, bench, reproduce)
+        return self._outcomes[check.name]
+
+    def _notes(self) -> list[str]:
+        target, notes = self.target, as_notes(self.target.protections)
+        if target.adapter is not None and not target.found and target.path is not None:
+            notes = [f"the adapter calls {target.path}: that is the file that was judged", *notes]
+        return notes
+
+
+def as_target(implementation: Implementation | str) -> Target:
+    """Return the Target of an implementation, or of what TARGET names.
+
+    Raises
+    ------
+    UserError
+        If it is neither.
+    """
+    if isinstance(implementation, str):
+        return load_target(implementation)
+    if isinstance(implementation, Target):
+        return implementation
+    if not callable(getattr(implementation, "run", None)) or not isinstance(getattr(implementation, "name", 0), str):
+        raise UserError(
+            f"the implementation is {type(implementation).__name__}, expected an object with a `name` and a method "
+            "`run(case)`, or a TARGET such as 'my_rnn.py'"
+        )
+    return Target(implementation.name, implementation)
 
 
 def plan_check(target: Target, dtype: str) -> Plan:
@@ -93,7 +152,8 @@ def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
     if torch_available():
         return LiveOracle()
     raise UserError(
-        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, and torch is not installed; "
+        f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, "
+        "and torch is not installed; "
         'install it with `pip install "rnncheck[torch]"`'
     )
 

@@ -13,8 +13,10 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.make_case import IGNORE_INDEX, Design, make_rnn_case
 
-__all__ = ["FORMS", "Form", "check_cases", "loud_case"]
+__all__ = ["FORMS", "FORMS_FOLDER", "Form", "check_cases", "loud_case"]
 
+FORMS_FOLDER = "vectors/check"
+"""Where the stored vectors lie, in a folder for each form."""
 SEED = 1986  # Rumelhart, Hinton and Williams
 SIZES = {"H": 7, "V": 5, "I": 4}
 LADDER = (
@@ -96,7 +98,9 @@ def _case(form: Form, dtype: str, T: int, B: int, h0: bool, k: int | None, sizes
     y = case.y.copy()
     if form.task == "last step":
         y[:-1] = IGNORE_INDEX
-    return replace(case, name=_name(form, dtype, T, B, h0, k, sizes), params=params, y=y, nonlinearity=form.nonlinearity)
+    return replace(
+        case, name=_name(form, dtype, T, B, h0, k, sizes), params=params, y=y, nonlinearity=form.nonlinearity
+    )
 
 
 def _name(form: Form, dtype: str, T: int, B: int, h0: bool, k: int | None, sizes: dict[str, int]) -> str:

@@ -1,6 +1,14 @@
 """Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
 
-__all__ = ["NotJudgedError", "NotShownError", "OracleError", "TargetError", "TraceMismatch", "UserError"]
+__all__ = [
+    "ExpectedFailure",
+    "NotJudgedError",
+    "NotShownError",
+    "OracleError",
+    "TargetError",
+    "TraceMismatch",
+    "UserError",
+]
 
 
 class UserError(ValueError):
@@ -13,6 +21,10 @@ class TraceMismatch(AssertionError):  # noqa: N818 - it is a verdict, not an err
 
 class NotShownError(Exception):
     """An implementation does not offer what a case asks for: reported as "not shown", never silently skipped."""
+
+
+class ExpectedFailure(Exception):  # noqa: N818 - it is a verdict, not an error of the program
+    """A check failed that its owner has listed as failing, with the reason."""
 
 
 class TargetError(Exception):

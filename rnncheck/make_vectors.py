@@ -1,6 +1,6 @@
 """Make the stored vectors from the standard cases, and check that they still are what they were made to be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
@@ -10,6 +10,7 @@ import numpy as np
 from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, standard_cases
+from rnncheck.check_cases import FORMS, FORMS_FOLDER, check_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
 from rnncheck.checks.exposes import exposure_checks
 from rnncheck.checks.second_opinion import Rounded
@@ -35,6 +36,8 @@ FOLDER = "vectors/v1"
 def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], None]) -> None:
     """Ask the oracle about every standard case, measure its scales and its power, and write the folder anew.
 
+    Without a folder the shipped ones are written: also those of `rnncheck check`, one for each form.
+
     Raises
     ------
     UserError
@@ -42,13 +45,18 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
     """
     if not torch_available():
         raise UserError('torch is not installed, and it makes the vectors; pip install "rnncheck[torch]"')
-    cases = standard_cases()
-    vectors = []
-    for done, trial in enumerate(trials(cases, standard_checks(cases)), start=1):
-        vector = make_vector(trial.case)
-        vectors.append(replace(vector, exposes=tuple(exposed(trial, VectorOracle([vector])))))
-        on_progress(trial.case.name, done, len(cases))
-    write_folder(folder or data_folder() / FOLDER, vectors)
+    folders: dict[Path, Sequence[Case]] = {folder or data_folder() / FOLDER: standard_cases()}
+    if folder is None:
+        folders.update((data_folder() / FORMS_FOLDER / form.name, check_cases(form)) for form in FORMS)
+    planned, done = sum(map(len, folders.values())), 0
+    for place, cases in folders.items():
+        vectors = []
+        for trial in trials(cases, standard_checks(cases)):
+            vector = make_vector(trial.case)
+            vectors.append(replace(vector, exposes=tuple(exposed(trial, VectorOracle([vector])))))
+            done += 1
+            on_progress(trial.case.name, done, planned)
+        write_folder(place, vectors)
 
 
 def make_vector(case: Case) -> Vector:
@@ -72,17 +80,14 @@ def make_vector(case: Case) -> Vector:
 
 
 def check_vectors(folder: Path | None, on_outcome: Progress, select: str | None = None) -> Report:
-    """Check that each stored case is what its seed makes, that no fault passes, and, with torch, the answers.
-
-    The answers need torch: without it the report says that they were not asked for again.
-    """
+    """Check that each stored case is what its seed makes, exposes what it claims, and, with torch, its answer."""
     vectors = read_vectors(folder or data_folder() / FOLDER)
     oracle = VectorOracle(vectors)
     fresh = {case.name: case for case in standard_cases()}
     planned = Plan("stored vectors")
     planned.add(Rounded(TorchLoop()), oracle, (_same_case(v.case, fresh.pop(v.case.name, None)) for v in vectors))
     planned.add(Rounded(TorchLoop()), oracle, (_missing(name) for name in list(fresh)))
-    planned.add(Rounded(TorchLoop()), oracle, exposure_checks(vectors, DTYPES))
+    planned.add(Rounded(TorchLoop()), oracle, exposure_checks(vectors, DTYPES, claimed=True))
     judged = "torch, step by step"
     if torch_available():
         checks = (compare_all(Source.of(v.case), "vector-answer") for v in vectors)

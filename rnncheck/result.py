@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     FAILED = "failed"
     NOT_COMPARABLE = "not comparable"
     NOT_SHOWN = "not shown"
+    EXPECTED_FAILURE = "expected failure"
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,12 @@ class Report:
                 if judged and (c.array not in found or c.margin > found[c.array].margin):
                     found[c.array] = c
         return found
+
+    def _repr_html_(self) -> str:
+        """Show the report in a notebook."""
+        from rnncheck.notebook import table
+
+        return table(self)
 
     @property
     def exit_code(self) -> int:

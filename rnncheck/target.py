@@ -14,7 +14,7 @@ from typing import Any
 
 from rnncheck.case import Case
 from rnncheck.checks.second_opinion import Rounded
-from rnncheck.errors import NotJudgedError, TargetError, UserError
+from rnncheck.errors import NotJudgedError, NotShownError, TargetError, UserError
 from rnncheck.implementation import Implementation, NumpyImpl, TorchLoop
 from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.protocol.program import ExecImplementation
@@ -48,9 +48,12 @@ class Target:
     path: Path | None = None
     found: bool = False
     option: str = ""
+    dtype: str = ""
 
     def run(self, case: Case, **options: Any) -> Trace:
-        """Run the case; `clipping=True` lets a target's own clipping act."""
+        """Run the case; `clipping=True` lets a target's own clipping act. With a `dtype`, other cases are not asked."""
+        if self.dtype and case.dtype != self.dtype:
+            raise NotShownError(f"it is asked in {self.dtype}, not in {case.dtype}")
         return self.implementation.run(case, **options)
 
     def clips(self, case: Case) -> tuple[bool, list[tuple[float, float]]]:

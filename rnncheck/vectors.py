@@ -30,13 +30,15 @@ STORED_WHOLE = 30
 EDGE = 3
 MANIFEST = "manifest.json"
 SCHEMA = "vectors.schema.json"
+INTEGERS = (np.int8, np.int16, np.int32, np.int64)
 
 
 @dataclass(frozen=True)
 class Vector:
     """A case, the oracle's Trace of it, and the scales its tolerance is made from (`rule` says how).
 
-    `steps` are the time steps that are stored, None for all; `exposes` names the catalogued faults that show in it.
+    `steps` are the time steps that are stored, None for all. `exposes` names the catalogued faults that show in it; it
+    is empty where that was not measured.
     """
 
     case: Case
@@ -134,7 +136,15 @@ def _parts(vector: Vector) -> dict[str, np.ndarray]:
     parts = {f"case.{name}": array for name, array in vector.case.arrays().items()}
     parts |= {f"trace.{name}": array for name, array in vector.trace.items()}
     parts |= {f"scale.{name}": array for name, array in vector.scales.items()}
-    return {name: np.ascontiguousarray(array).reshape(np.shape(array)) for name, array in parts.items()}
+    return {name: np.ascontiguousarray(_small(array)).reshape(np.shape(array)) for name, array in parts.items()}
+
+
+def _small(array: np.ndarray) -> np.ndarray:
+    """Store ids in as few bytes as hold them: 1000 steps of int64 are more than all gradients. Read, they are int64."""
+    if array.dtype.kind != "i" or array.size == 0:
+        return array
+    low, high = array.min(), array.max()
+    return array.astype(next(t for t in INTEGERS if np.iinfo(t).min <= low and high <= np.iinfo(t).max))
 
 
 def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
@@ -150,7 +160,7 @@ def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
         "arrays": list(vector.trace),
         "timed": [name for name in vector.trace if name in TIMED],
         "steps": None if vector.steps is None else list(vector.steps),
-        "exposes": list(vector.exposes),
+        **({"exposes": list(vector.exposes)} if vector.exposes else {}),
     }
 
 
@@ -170,9 +180,9 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
     groups: dict[str, dict[str, np.ndarray]] = {"case": {}, "trace": {}, "scale": {}}
     for name, array in arrays.items():
         group, _, member = name.partition(".")
-        groups[group][member] = array
+        groups[group][member] = array.astype(np.int64) if array.dtype.kind == "i" else array
     inputs = {name: groups["case"][name] for name in entry["inputs"]}  # in their order, which safetensors forgets
     case = KINDS[entry["kind"]].from_parts(inputs, entry["settings"])
     trace = {name: groups["trace"][name] for name in entry["arrays"]}
     steps = None if entry["steps"] is None else tuple(entry["steps"])
-    return Vector(case, trace, groups["scale"], entry["rule"], steps, tuple(entry["exposes"]))
+    return Vector(case, trace, groups["scale"], entry["rule"], steps, tuple(entry.get("exposes", ())))

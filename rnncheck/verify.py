@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnncheck.checks.check import run_check
+from rnncheck.checks.check import Bench, Check, run_check
 from rnncheck.measure import blind_note
 from rnncheck.options import VerifyOptions
 from rnncheck.plan import Plan, plan
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Progress", "run_plan", "verify"]
 
 Progress = Callable[[Outcome, int, int], None]
+Ask = Callable[[Check, Bench, str], Outcome]
 
 
 def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
@@ -29,11 +30,13 @@ def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, 
     return report
 
 
-def run_plan(planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress) -> Report:
+def run_plan(
+    planned: Plan, implementation: str, seed: int, command: str, on_outcome: Progress, ask: Ask = run_check
+) -> Report:
     """Run the checks in their order. `command` runs the plan; with `-k` and a name it reproduces one check."""
     report = Report(implementation, planned.oracle, planned.count, seed, notes=list(planned.notes), versions=versions())
     for done, (check, bench) in enumerate(planned.checks, start=1):
-        outcome = run_check(check, bench, f"{command} -k '{check.name}'")
+        outcome = ask(check, bench, f"{command} -k '{check.name}'")
         report.outcomes.append(outcome)
         on_outcome(outcome, done, report.planned)
     report.diagnosis = _likely_cause(planned, report)

@@ -2,10 +2,13 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
+from safetensors.numpy import load
 
 import rnncheck
 from rnncheck.case import RNNCase
@@ -44,7 +47,7 @@ def test_the_vectors_are_those_of_the_standard_cases() -> None:
 
 
 def test_the_folder_is_small_enough_to_ship() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= LARGEST
+    assert sum(path.stat().st_size for path in FOLDER.parent.rglob("*") if path.is_file()) <= LARGEST
 
 
 # --- the manifest and its schema
@@ -54,6 +57,26 @@ def test_the_manifest_is_what_its_schema_says() -> None:
     Draft202012Validator.check_schema(json.loads((FOLDER / SCHEMA).read_text(encoding="utf-8")))
     validate(manifest())
     assert manifest()["$schema"] == f"./{SCHEMA}"
+
+
+def test_the_schema_holds_for_every_folder_that_is_shipped() -> None:
+    manifests = sorted(FOLDER.parent.rglob("manifest.json"))
+    assert len(manifests) > 1
+    for path in manifests:
+        validate(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_ids_are_stored_in_few_bytes_and_read_in_many(tmp_path: Path) -> None:
+    """Bytes that hold 1000 steps of small ids would not hold a large one: then more are taken."""
+    vector = next(v for v in read_vectors(FOLDER) if v.case.kind == "rnn")
+    x = np.array([[1, 2], [-1, 300]])
+    large = replace(vector, case=replace(vector.case, x=x))
+    write_folder(tmp_path, [vector, replace(large, case=replace(large.case, name="large"))])
+    small, again = read_vectors(tmp_path)
+    assert small.case.x.dtype == again.case.x.dtype == np.int64
+    np.testing.assert_array_equal(again.case.x, x)
+    raw = load((tmp_path / "large.safetensors").read_bytes())
+    assert (raw["case.x"].dtype, raw["case.y"].dtype) == (np.int16, np.int8)
 
 
 def test_the_shipped_schema_is_the_one_that_is_written() -> None:

@@ -14,6 +14,7 @@ import rnncheck
 
 PACKAGE = Path(rnncheck.__path__[0])
 TESTS = Path(__file__).parent
+BENCHMARKS = TESTS.parent / "benchmarks"
 VERDICTS = ("Comparison", "Outcome", "Finding", "Verdict", "Report", "Kill", "Blind")
 LIBRARIES = {
     "array_equal",
@@ -32,26 +33,29 @@ RAISING = {"assert_agrees"}
 
 
 def sources() -> list[Path]:
-    """All code of the judge and of its tests; benchmarks where the checkout has them."""
-    return [path for root in (PACKAGE, TESTS, TESTS.parent / "benchmarks") for path in sorted(root.rglob("*.py"))]
+    """All code of the judge and of its tests; benchmarks where the checkout has them. Networks to be judged are not."""
+    return [*sorted(PACKAGE.rglob("*.py")), *sorted(TESTS.glob("*.py")), *sorted(BENCHMARKS.glob("*.py"))]
 
 
 def returns_a_verdict(function: ast.FunctionDef) -> bool:
     return function.returns is not None and any(word in ast.unparse(function.returns) for word in VERDICTS)
 
 
+def verdicts_of(text: str) -> set[str]:
+    """Name the functions and methods whose annotation says that they return a verdict."""
+    return {n.name for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef) and returns_a_verdict(n)}
+
+
 @cache
 def helpers() -> frozenset[str]:
-    """Every function or method of the judge whose annotation says that it returns a verdict."""
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))]
-    found = {
-        n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and returns_a_verdict(n)
-    }
-    return frozenset(found - RAISING)
+    """Those of the judge that others may call; what begins with _ is known in its own file only."""
+    found = {name for path in PACKAGE.rglob("*.py") for name in verdicts_of(path.read_text(encoding="utf-8"))}
+    return frozenset(name for name in found - RAISING if not name.startswith("_"))
 
 
-def dropped(text: str, names: frozenset[str] | set[str]) -> list[str]:
-    """Return the calls of `names` whose result nothing uses; one that is expected to raise is used by that."""
+def dropped(text: str) -> list[str]:
+    """Return the calls whose verdict nothing uses; one that is expected to raise is used by that."""
+    names = helpers() | LIBRARIES | {name for name in verdicts_of(text) if name.startswith("_")}
 
     def visit(node: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.With) and any("raises" in ast.unparse(item.context_expr) for item in node.items):
@@ -67,9 +71,9 @@ def dropped(text: str, names: frozenset[str] | set[str]) -> list[str]:
     return list(visit(ast.parse(text)))
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sources(), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_no_result_is_dropped(path: Path) -> None:
-    assert dropped(path.read_text(encoding="utf-8"), helpers() | LIBRARIES) == []
+    assert dropped(path.read_text(encoding="utf-8")) == []
 
 
 def test_the_helpers_are_those_of_the_judge() -> None:
@@ -90,8 +94,10 @@ def test_the_helpers_are_those_of_the_judge() -> None:
         ("with pytest.raises(ValueError):\n    judge(case, trace, answer)", 0),
         ("with open(path) as file:\n    judge(case, trace, answer)", 1),
         ("assert_agrees(case, trace, answer)", 0),
+        ("def _same(a, b) -> Comparison: ...\n_same(a, b)", 1),
+        ("_same(a, b)", 0),
         ("ask = lambda bench: compare(case, trace, answer)", 0),
     ],
 )
 def test_a_dropped_result_is_seen(text: str, count: int) -> None:
-    assert len(dropped(text, helpers() | LIBRARIES)) == count
+    assert len(dropped(text)) == count

@@ -135,6 +135,8 @@ GOOD = {"source": "net.py", "calls": ["out = rnn.forward(x)"], "params": {"W_xh"
 
 def test_an_adapter_from_a_child_is_data():
     assert received_adapter(GOOD).grad_scale == "-(T * B)"
+    assert received_adapter(GOOD | {"fixed": {"H": 100}}).fixed == {"H": 100}
+    assert received_adapter(GOOD | {"fixed": {}}).fixed == {}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +151,11 @@ def test_an_adapter_from_a_child_is_data():
         {"params": {"W_xh": 1}},
         {"surprise": "x"},
         {"notes": [1]},
+        {"fixed": {"H": 10**9}},
+        {"fixed": {"H": 0}},
+        {"fixed": {"H": True}},
+        {"fixed": {"T": 5}},
+        {"fixed": [7]},
     ],
 )
 def test_an_adapter_that_was_tampered_with_is_refused(change):

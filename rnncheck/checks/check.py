@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rnncheck.case import Case
 from rnncheck.compare import Answer
-from rnncheck.errors import NotShownError, OracleError, TargetError
+from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, TargetError
 from rnncheck.implementation import Implementation
 from rnncheck.judge import judge
 from rnncheck.oracle import Oracle
@@ -79,6 +79,7 @@ class Check:
     family: str
     ask: Callable[[Bench], Iterable[Comparison]]
     flow: str = ""
+    source: Source | None = None
 
 
 def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
@@ -93,6 +94,8 @@ def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
             message = "compared nothing: a check that cannot fail is a defect of the suite"
     except NotShownError as why:
         verdict, message = Verdict.NOT_SHOWN, str(why)
+    except ExpectedFailure as why:
+        verdict, message = Verdict.EXPECTED_FAILURE, str(why)
     except OracleError:
         raise
     except TargetError as error:  # it ran in a process of its own, and the sentence says how that ended

@@ -18,15 +18,15 @@ __all__ = ["exposure_checks"]
 RULE = "exposed by a vector"
 
 
-def exposure_checks(vectors: Sequence[Vector], dtypes: Sequence[str]) -> Iterator[Check]:
-    """Plan one check per fault and dtype in which it is one."""
+def exposure_checks(vectors: Sequence[Vector], dtypes: Sequence[str], claimed: bool = False) -> Iterator[Check]:
+    """Plan one check per fault and dtype in which it is one; `claimed`: only where a vector claims to expose it."""
     cases = [v.case for v in vectors]
     by_name = {trial.case.name: trial for trial in trials(cases, standard_checks(cases))}
     oracle = VectorOracle(vectors)
     for dtype in dtypes:
         first = {fault: by_name[v.case.name] for v in reversed(vectors) if v.case.dtype == dtype for fault in v.exposes}
         for name, fault in FAULTS.items():
-            if not equivalent(fault, dtype):
+            if not equivalent(fault, dtype) and (name in first or not claimed):
                 yield Check(f"vector-exposes[{name}-{dtype}]", "vector-exposes", _ask(fault, first.get(name), oracle))
 
 

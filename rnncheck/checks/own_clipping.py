@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.checks.check import Check, failed, passed
 from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.targets.adapter import Adapter

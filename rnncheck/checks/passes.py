@@ -26,7 +26,7 @@ def pass_checks(sources: Iterable[Source], group: str = "") -> Iterator[Check]:
     for source in sources:
         flow = f"{group}pass[{source.name}]"
         for family, arrays in FAMILIES.items():
-            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays), flow)
+            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays), flow, source)
 
 
 def _look_at(source: Source, arrays: Sequence[str]) -> Callable[[Bench], list[Comparison]]:

@@ -1,11 +1,17 @@
 """`rnncheck check`: bring your own RNN."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rnncheck.cli.options import JsonFile, JunitFile, Select, Threads
+
+if TYPE_CHECKING:
+    from rnncheck.check import Inquiry
+    from rnncheck.cli.output import Output
+    from rnncheck.result import Report
+    from rnncheck.target import Target
 
 __all__ = ["check"]
 
@@ -42,6 +48,19 @@ def check(
     select: Select = None,
     json: JsonFile = None,
     junit: JunitFile = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write the report as one page with pictures, to be read offline."),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Also annotate the file and write the step's summary in GitHub Actions.")
+    ] = False,
+    hints: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3, metavar="0..3", help="How much to tell a learner: 0 that it is wrong, 3 everything."
+        ),
+    ] = 3,
     threads: Threads = None,
 ) -> int:
     """Judge your own RNN: point at its file, and nothing in it needs to be changed.
@@ -57,13 +76,15 @@ def check(
         rnncheck check my_adapter.py -k "gradients and T=3"
 
         rnncheck check "exec:./program --fast"
+
+        rnncheck check my_rnn.py --hints 1 --html report.html
     """
-    from rnncheck.check import check_rnn
+    from rnncheck.check import Inquiry
     from rnncheck.cli.output import Output
     from rnncheck.errors import NotJudgedError
     from rnncheck.report.files import check_target
 
-    output = Output(json, junit)
+    output = Output(json, junit, html=html, github=github)
     if save_adapter is not None:
         check_target(save_adapter)
     try:
@@ -73,12 +94,13 @@ def check(
         return NOTHING_COMPARABLE
     if save_adapter is not None:
         _save(found, save_adapter)
+    inquiry = Inquiry(found, dtype, select)
     with output.progress() as progress:
-        report = check_rnn(found, dtype=dtype, select=select, on_outcome=progress)
-    return output.emit(report)
+        report = inquiry.report(progress)
+    return _tell(inquiry, report, output, hints)
 
 
-def _chosen(text: str | None, results: Path | None, trust: bool) -> "Target":  # type: ignore[name-defined]
+def _chosen(text: str | None, results: Path | None, trust: bool) -> "Target":
     """Load the one thing that is to be judged."""
     from rnncheck.target import load_results, load_target
 
@@ -92,7 +114,16 @@ def _chosen(text: str | None, results: Path | None, trust: bool) -> "Target":  #
     return load_target(text, isolated=not trust)
 
 
-def _save(target: "Target", file: Path) -> None:  # type: ignore[name-defined]
+def _tell(inquiry: "Inquiry", report: "Report", output: "Output", hints: int) -> int:
+    """Put out as much of the report as may be told."""
+    from rnncheck.evidence import gather
+    from rnncheck.hints import ALL, withhold
+
+    evidence = gather(inquiry, report) if output.html is not None and hints == ALL else None
+    return output.emit(withhold(report, hints), evidence, inquiry.target.path)
+
+
+def _save(target: "Target", file: Path) -> None:
     """Write the adapter, with the way from its folder to the target's file."""
     from dataclasses import replace
     from os.path import relpath

@@ -1,17 +1,24 @@
 """Where a command's report goes: the terminal, and the files that were asked for."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from rnncheck.errors import UserError
-from rnncheck.report import json, junit, terminal
+from rnncheck.report import github, json, junit, terminal
 from rnncheck.report.files import STDOUT, check_target, write_text
 from rnncheck.report.progress import Progress
 from rnncheck.result import Report
 
+if TYPE_CHECKING:
+    from rnncheck.evidence import Evidence
+
 __all__ = ["Output"]
+
+SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 @dataclass(frozen=True)
@@ -22,16 +29,26 @@ class Output:
     junit: Path | None = None
     data: Path | None = None
     """What the command reads, and must not overwrite."""
+    html: Path | None = None
+    github: bool = False
 
     def __post_init__(self) -> None:
         """Look at the paths."""
-        files = [path for path in (self.json, self.junit) if path is not None]
-        for path in files:
+        named = {"--json": self.json, "--junit": self.junit, "--html": self.html}
+        files = {option: path for option, path in named.items() if path is not None}
+        if self.html is not None:
+            import jinja2  # noqa: F401 - what is missing is said now, not after the work
+            import matplotlib  # noqa: F401
+        seen: dict[Path, str] = {}
+        for option, path in files.items():
             check_target(path)
-        if len({path.resolve() for path in files}) < len(files):
-            name = "standard output" if files[0] == STDOUT else files[0]
-            raise UserError(f"--json and --junit both name {name}: one would overwrite the other; choose two places")
-        if self.data is not None and self.data.resolve() in {path.resolve() for path in files}:
+            first = seen.setdefault(path.resolve(), option)
+            if first != option:
+                name = "standard output" if path == STDOUT else path
+                raise UserError(
+                    f"{first} and {option} both name {name}: one would overwrite the other; choose two places"
+                )
+        if self.data is not None and self.data.resolve() in seen:
             raise UserError(
                 f"{self.data} is the text that is read: the report would overwrite it; choose another place"
             )
@@ -39,14 +56,17 @@ class Output:
     @property
     def console(self) -> Console:
         """The console for people: standard error where standard output belongs to a program."""
-        return terminal.console(stderr=STDOUT in (self.json, self.junit))
+        return terminal.console(stderr=STDOUT in (self.json, self.junit, self.html))
 
     def progress(self, things: str = "checks") -> Progress:
         """Return a progress display, on standard error so that `rnncheck verify > file` still shows it."""
         return Progress(terminal.console(stderr=True), things)
 
-    def emit(self, report: Report) -> int:
-        """Show the report, write the files whatever became of that, and return the exit code."""
+    def emit(self, report: Report, evidence: "Evidence | None" = None, source: Path | None = None) -> int:
+        """Show the report, write the files whatever became of that, and return the exit code.
+
+        `evidence` is drawn on the page, `source` is the file that annotations stand beside.
+        """
         try:
             terminal.show(report, self.console)
         finally:
@@ -54,4 +74,20 @@ class Output:
                 write_text(self.json, json.dumps(report))
             if self.junit is not None:
                 write_text(self.junit, junit.dumps(report))
+            if self.html is not None:
+                from rnncheck.report import html
+
+                write_text(self.html, html.dumps(report, evidence))
+            if self.github:
+                self._tell_github(report, source)
         return report.exit_code
+
+    def _tell_github(self, report: Report, source: Path | None) -> None:
+        """Print the annotations; append the summary where GitHub Actions says that it belongs."""
+        here = Path.cwd()
+        file = source.relative_to(here) if source is not None and source.is_relative_to(here) else None
+        for line in github.annotations(report, file):
+            print(line, file=self.console.file)
+        if SUMMARY in os.environ:
+            with Path(os.environ[SUMMARY]).open("a", encoding="utf-8") as summary:
+                summary.write(github.summary(report))

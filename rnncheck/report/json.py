@@ -37,6 +37,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "failed": report.count(Verdict.FAILED),
         "not_comparable": report.count(Verdict.NOT_COMPARABLE),
         "not_shown": report.count(Verdict.NOT_SHOWN),
+        "expected_failures": report.count(Verdict.EXPECTED_FAILURE),
         "implementation": report.implementation,
         "oracle": report.oracle,
         "seed": report.seed,

@@ -31,7 +31,7 @@ def family_worst(outcomes: list[Outcome]) -> str:
 def family_verdict(outcomes: list[Outcome]) -> str:
     """Name the verdicts of a family: `passed`, or every other one with its count, failures first."""
     counts = Counter(outcome.verdict for outcome in outcomes)
-    others = [f"{counts[v]} {v}" for v in (Verdict.FAILED, Verdict.NOT_COMPARABLE, Verdict.NOT_SHOWN) if counts[v]]
+    others = [f"{counts[v]} {v}" for v in tuple(Verdict)[1:] if counts[v]]
     return ", ".join(others) or str(Verdict.PASSED)
 
 

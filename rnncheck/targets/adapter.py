@@ -118,8 +118,8 @@ class Adapter:
                 raise NotShownError(why)
 
     def _refusals(self, case: RNNCase) -> list[tuple[bool, str]]:
-        biases = {b for b in ("b_h", "b_y") if b in case.params}
-        own = {b for b in ("b_h", "b_y") if b in self.roles}
+        known = {"b_h", "b_y"}
+        biases, own = known & set(case.params), known & self.roles
         if "W_hy" not in self.roles:  # the readout is not its own
             own |= biases & {"b_y"}
         ignored = case.y == case.ignore_index

@@ -39,6 +39,6 @@ def layouts(family: Family, uses: set[str]) -> Iterator[tuple[dict[str, str], st
         if given is None:
             yield fixed, "every step"
             continue
-        vectors = lambda options: [o for o in options if given == "y" or "N" in o.split()]  # noqa: E731
-        yield from ((fixed | {given: y}, "every step") for y in vectors(family.y))
-        yield from ((fixed | {given: y}, "last step") for y in vectors(family.last))
+        for options, task in ((family.y, "every step"), (family.last, "last step")):
+            vectors = [o for o in options if given == "y" or "N" in o.split()]  # a gradient is never an id
+            yield from ((fixed | {given: layout}, task) for layout in vectors)

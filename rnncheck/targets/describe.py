@@ -1,7 +1,6 @@
 """Say in one line what an adapter assumes, and write it out as a file that a person can edit."""
 
 from dataclasses import fields
-from pprint import pformat
 from typing import Any
 
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
@@ -27,6 +26,7 @@ COMMENTS = {
     "fixed": "sizes that the file does not let anybody choose",
     "memory": "what Adagrad remembers",
 }
+LONGEST = 90
 HEAD = '''"""How rnncheck calls {source}. {origin}
 
 Check with it:  rnncheck check {file}
@@ -43,10 +43,10 @@ def assumptions(adapter: Adapter) -> str:
     read = []
     for key, place in adapter.params.items():
         expressions, transposed = locate(place)
-        names = " + ".join(_plain(e) for e in expressions)
-        words = " and ".join(key.split("|"))
-        if names != words or transposed:
-            read.append(f"{names} as {words}" + (" transposed" if transposed else ""))
+        names = " + ".join(_short(e) for e in expressions)
+        roles = " and ".join(key.split("|"))
+        if names != roles or transposed:
+            read.append(f"{names} as {roles}" + (" transposed" if transposed else ""))
     layout = " ".join(axes_of(adapter.axes.get("x", "")))
     family = next((f.name for f in FAMILIES if adapter.axes.get("h0", adapter.axes.get("x")) in (f.h, *f.x)), layout)
     words = [
@@ -62,12 +62,16 @@ def assumptions(adapter: Adapter) -> str:
     return "; ".join(words)
 
 
-def _plain(expression: str) -> str:
-    return last_word(expression) or expression
+def _short(expression: str) -> str:
+    """Return the last name of a place, with its number if it is one of a list."""
+    name = last_word(expression)
+    return expression[expression.rindex(name) :] if expression.endswith("]") and expression[-2].isdigit() else name
 
 
 def _reduction(scale: str) -> str:
-    return {"1": "sum", "T": "mean over time", "B": "mean over the batch", "T * B": "mean"}.get(scale, f"sum / ({scale})")
+    return {"1": "sum", "T": "mean over time", "B": "mean over the batch", "T * B": "mean"}.get(
+        scale, f"sum / ({scale})"
+    )
 
 
 def _gradients(adapter: Adapter) -> str:
@@ -77,7 +81,13 @@ def _gradients(adapter: Adapter) -> str:
     where = "read off the applied update" if adapter.grads == DIFFERENCE else "as "
     if adapter.grads != DIFFERENCE and not isinstance(adapter.grads, str):
         returned = any(e.startswith(("out", "grads")) for e in adapter.grads.values())
-        where = "returned" if returned else "kept as attributes" if any("rnn." in e for e in adapter.grads.values()) else "kept as globals"
+        where = (
+            "returned"
+            if returned
+            else "kept as attributes"
+            if any("rnn." in e for e in adapter.grads.values())
+            else "kept as globals"
+        )
     given = " from an upstream gradient" if any(u in " ".join(adapter.calls) for u in ("dlogits", "dh")) else ""
     return f"gradients {where}{given}{negated}{of}"
 
@@ -95,9 +105,17 @@ def source_text(adapter: Adapter, file: str, origin: str) -> str:
         value = dict(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
         if name in COMMENTS:
             lines.append(f"    # {COMMENTS[name]}\n")
-        text = pformat(value, width=100, sort_dicts=False).replace("\n", "\n        ")
-        lines.append(f"    {name}={text},\n")
+        lines.append(f"    {name}={_literal(value)},\n")
     return "".join([*lines, ")\n"])
+
+
+def _literal(value: Any) -> str:
+    """Write a value as Python, a long dictionary or list with one entry a line."""
+    if len(repr(value)) <= LONGEST or not isinstance(value, dict | list):
+        return repr(value)
+    entries = [f"{k!r}: {v!r}" for k, v in value.items()] if isinstance(value, dict) else map(repr, value)
+    open_, close = "{}" if isinstance(value, dict) else "[]"
+    return open_ + "".join(f"\n        {entry}," for entry in entries) + f"\n    {close}"
 
 
 SKELETON = Adapter(
@@ -110,7 +128,10 @@ SKELETON = Adapter(
     nonlinearity="tanh",
     task="every step",
     trace={"h": "states", "loss": "loss"},
-    grads={key: f"grads['d{name}']" for key, name in (("W_xh", "Wxh"), ("W_hh", "Whh"), ("b_h", "bh"), ("W_hy", "Why"), ("b_y", "by"))},
+    grads={
+        key: f"grads['d{name}']"
+        for key, name in (("W_xh", "Wxh"), ("W_hh", "Whh"), ("b_h", "bh"), ("W_hy", "Why"), ("b_y", "by"))
+    },
     loss_scale="1",
     grad_scale="1",
 )

@@ -103,7 +103,9 @@ class _Loader:
     def _branches(self, node: ast.If) -> None:
         """Follow the branch that a plain condition chooses, and both where it is not plain: one of them defines."""
         try:
-            chosen = is_plain(node.test, self.names) and eval(compile(ast.Expression(node.test), "", "eval"), self.names)
+            chosen = is_plain(node.test, self.names) and eval(
+                compile(ast.Expression(node.test), "", "eval"), self.names
+            )
         except Exception:
             chosen = None
         for branch, wanted in ((node.body, chosen is None or chosen), (node.orelse, chosen is None or not chosen)):
@@ -118,7 +120,7 @@ class _Loader:
                 self.module.skipped[name] = getattr(node, "lineno", 0)
 
     def _fallback(self, handler: ast.ExceptHandler) -> list[ast.stmt]:
-        """What an `except` defines is used where the `try` has not defined it."""
+        """Return what an `except` defines and the `try` has not."""
         return [s for s in handler.body if not _names(s) or any(self._lacks(n) for n in _names(s))]
 
     def _lacks(self, name: str) -> bool:
@@ -128,7 +130,11 @@ class _Loader:
         root = decorator.func if isinstance(decorator, ast.Call) else decorator
         while isinstance(root, ast.Attribute):
             root = root.value
-        return isinstance(root, ast.Name) and self._lacks(root.id) and root.id not in ("property", "staticmethod", "classmethod")
+        return (
+            isinstance(root, ast.Name)
+            and self._lacks(root.id)
+            and root.id not in ("property", "staticmethod", "classmethod")
+        )
 
     def _import(self, node: ast.Import) -> None:
         for alias in node.names:

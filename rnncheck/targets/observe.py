@@ -44,7 +44,9 @@ def seen_after(names: Mapping[str, Any], returns: Mapping[str, tuple[str, ...]],
     return found
 
 
-def _look(value: Any, expression: str, name: str, inner: tuple[str, ...], depth: int, known: set[int], T: int) -> Iterator[Seen]:
+def _look(
+    value: Any, expression: str, name: str, inner: tuple[str, ...], depth: int, known: set[int], T: int
+) -> Iterator[Seen]:
     if isinstance(value, np.ndarray | np.generic | float | int):
         array = np.asarray(value)
         if array.dtype.kind in "fiu":
@@ -69,7 +71,7 @@ def _look(value: Any, expression: str, name: str, inner: tuple[str, ...], depth:
 
 
 def _timeline(value: Mapping[Any, Any], expression: str, name: str, T: int) -> Iterator[Seen]:
-    """A dictionary by time step is an array over time; steps before 0 are left out."""
+    """Read a dictionary by time step as an array over time; steps before 0 are left out."""
     steps = sorted(k for k in value if isinstance(k, int | np.integer) and k >= 0)
     length = {T: "T", T + 1: "T + 1"}.get(len(steps))
     if length and steps == list(range(len(steps))):

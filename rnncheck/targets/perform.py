@@ -79,7 +79,8 @@ class Adapted:
         names |= {"_trace": {}, "_read": set(), "_before": before}
         module.clipping.on, module.clipping.used, module.clipping.bounds = clipping, False, []
         with quiet(), _explained(module):
-            for self.reached, call in enumerate(self.adapter.calls):
+            for number, call in enumerate(self.adapter.calls):
+                self.reached = number
                 if re.search(r"\b(dlogits|dh)\b", call):
                     names |= upstream(self.adapter, names)
                 exec(_compiled(call), names)
@@ -119,9 +120,9 @@ class Adapted:
         """Make the object, anew where sizes or data that go into it have changed."""
         sizes = case.sizes | {"k": _k(case)}
         module = self.load(sizes)
-        goes_in = lambda name: re.search(rf"(?<![\w.]){name}\b(?!\s*=[^=])", self.adapter.make)  # noqa: E731
-        key = tuple(sizes[n] for n in ("I", "H", "V")) + tuple(sizes[n] for n in ("T", "B", "k") if goes_in(n))
-        per_case = any(goes_in(n) for n in ("x", "y", "h0"))
+        goes_in = {n for n in ("T", "B", "k", "x", "y", "h0") if _reads(self.adapter.make, n)}
+        key = tuple(sizes[n] for n in ("I", "H", "V", *sorted(goes_in & {"T", "B", "k"})))
+        per_case = bool(goes_in & {"x", "y", "h0"})
         if self._made is None or self._made[0] != key or per_case:
             names: Names = {"file": module, "lr": _lr(self.adapter), "np": np} | sizes
             names |= _problem(case, self.adapter) if per_case else {}
@@ -151,6 +152,11 @@ def _problem(case: RNNCase, adapter: Adapter) -> Names:
     return names
 
 
+def _reads(code: str, name: str) -> bool:
+    """Tell whether a statement reads `name`, rather than passing something by that name."""
+    return re.search(rf"(?<![\w.]){name}\b(?!\s*=[^=])", code) is not None
+
+
 def _k(case: RNNCase) -> int:
     return len(case.x) if case.k is None else case.k
 
@@ -168,7 +174,7 @@ def _sequence(case: RNNCase, b: int) -> RNNCase:
 
 def _merge(parts: list[Trace]) -> Trace:
     """Put sequences side by side, and add up what is summed over them."""
-    beside = {name: 1 for name in TIMED} | {"dh0": 0}
+    beside = dict.fromkeys(TIMED, 1) | {"dh0": 0}
     return {
         name: np.concatenate([p[name] for p in parts], axis=beside[name])
         if name in beside and np.ndim(parts[0][name]) > beside[name]

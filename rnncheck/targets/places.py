@@ -9,7 +9,7 @@ import numpy as np
 
 from rnncheck.targets.roles import is_gradient, parameter_role, remembered, state_like
 
-__all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread", "virtual"]
+__all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread"]
 
 DEEPEST = 3
 MOST_OPTIONS = 8
@@ -24,12 +24,9 @@ class Place:
     shape: tuple[int, ...] | None = None
 
 
-def virtual(expressions: list[str]) -> list[Place]:
-    """Return places that are known by name only: arguments, keys, globals that were not computed."""
-    return [Place(e) for e in expressions]
-
-
-def arrays_in(thing: Any, expression: str, depth: int = 0, seen: set[int] | None = None) -> Iterator[tuple[str, np.ndarray]]:
+def arrays_in(
+    thing: Any, expression: str, depth: int = 0, seen: set[int] | None = None
+) -> Iterator[tuple[str, np.ndarray]]:
     """Yield every floating array in the attributes and items of `thing`, each array once."""
     seen = set() if seen is None else seen
     if isinstance(thing, np.ndarray):
@@ -130,7 +127,11 @@ def _by_shape(place: Place, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
     long = tuple(n for n in place.shape if n != 1)
     if len(long) == 1:
         state = state_like(place.expression) and parameter_role(place.expression) != "b_h"
-        return {H: [("h0" if state else "b_h", "")], V: [("b_y", "")]}.get(long[0], []) if place.shape.count(long[0]) else []
+        return (
+            {H: [("h0" if state else "b_h", "")], V: [("b_y", "")]}.get(long[0], [])
+            if place.shape.count(long[0])
+            else []
+        )
     shapes = {
         "W_xh": (H, I),
         "W_hh": (H, H),

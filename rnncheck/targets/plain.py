@@ -6,6 +6,7 @@ named after initialisation; classes of its own are called without arguments only
 """
 
 import ast
+import io
 import re
 from collections.abc import Mapping
 from types import FunctionType
@@ -16,12 +17,17 @@ import numpy as np
 __all__ = ["is_plain"]
 
 BUILTINS = frozenset(
-    "abs bool bytearray bytes dict divmod enumerate filter float frozenset int len list map max min open ord chr pow "
-    "range reversed round set slice sorted str sum tuple xrange zip".split()
+    (
+        *("abs", "bool", "bytes", "chr", "dict", "divmod", "enumerate", "filter", "float", "frozenset", "int", "len"),
+        *("list", "map", "max", "min", "open", "ord", "pow", "range", "reversed", "round", "set", "sorted", "str"),
+        *("sum", "tuple", "xrange", "zip"),
+    )
 )
-FILES = frozenset("load loadtxt genfromtxt fromfile save savetxt savez savez_compressed memmap DataSource".split())
+FILES = frozenset(
+    ("load", "loadtxt", "genfromtxt", "fromfile", "save", "savetxt", "savez", "savez_compressed", "memmap")
+)
 INITIALISES = re.compile(r"init|xavier|glorot|rand|weight|param|orthog|zeros", re.IGNORECASE)
-VALUES = (str, bytes, int, float, list, tuple, dict, set, np.ndarray, np.generic)
+VALUES = (str, bytes, int, float, list, tuple, dict, set, io.IOBase, np.ndarray, np.generic)
 HARMLESS = (
     *(ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List),
     *(ast.Set, ast.Dict, ast.Subscript, ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Attribute),

@@ -17,8 +17,8 @@ LONGEST_STATEMENT = 12
 
 # A statement may follow the colon of an `if` on the same line.
 BEFORE = r"^(\s*(?:.*?[:;]\s*)?)"
+PRINT_TO = re.compile(BEFORE + r"print\s*>>\s*[^,]+,?\s*(.*?),?\s*$")
 WHOLE_LINE = [
-    (re.compile(BEFORE + r"print\s*>>\s*[^,]+,?\s*(.*?),?\s*$", re.S), r"\1print(\2)"),
     (re.compile(BEFORE + r"print\b\s*(.*?),?\s*$", re.S), r"\1print(\2)"),
     (re.compile(BEFORE + r"raise\s+([\w.]+)\s*,\s*(.*)$", re.S), r"\1raise \2(\3)"),
     (re.compile(BEFORE + r"exec\s+(.*)$", re.S), r"\1exec(\2)"),
@@ -49,7 +49,8 @@ def parse(text: str, name: str) -> Parsed:
         If a line is neither Python 3 nor Python 2, with its number.
     """
     lines = text.expandtabs(8).splitlines()
-    python2 = False
+    python2 = any(PRINT_TO.match(line) for line in lines)
+    lines = [PRINT_TO.sub(r"\1print(\2)", line) for line in lines]  # Python 3 takes it for a shift of `print`
     for _ in range(len(lines) + 1):
         try:
             return Parsed(ast.parse("\n".join(lines) + "\n"), python2)

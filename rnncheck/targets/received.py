@@ -21,6 +21,8 @@ CHOICES = {
 LISTS = ("calls", "memory", "notes")
 TABLES = ("params", "grads", "trace", "axes", "sizes")
 SIZES = dict.fromkeys("TBIHV", 2)
+LARGEST = 1024
+"""The largest size that a file may fix for itself: the cases are made to it, in the process of the judge."""
 
 
 def received_adapter(values: Any) -> Adapter:
@@ -49,7 +51,13 @@ def _fits(name: str, value: Any) -> bool:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if name in TABLES and isinstance(value, dict):
         return all(isinstance(word, str) for pair in value.items() for word in pair)
+    if name == "fixed":
+        return isinstance(value, dict) and all(_is_size(*pair) for pair in value.items())
     return isinstance(value, str)
+
+
+def _is_size(name: Any, value: Any) -> bool:
+    return name in ("H", "V", "I") and type(value) is int and 1 <= value <= LARGEST
 
 
 def scale_of(text: str, sizes: Mapping[str, int]) -> float:

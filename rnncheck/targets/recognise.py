@@ -14,7 +14,7 @@ import numpy as np
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import take
 from rnncheck.targets.observe import Seen
-from rnncheck.targets.roles import bare, gradient_of, last_word, parameter_role, state_like
+from rnncheck.targets.roles import gradient_of, last_word, parameter_role, state_like
 from rnncheck.targets.shelf import locate
 
 __all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recognise_gradients"]
@@ -196,11 +196,12 @@ def _gradient(key: str, place: str, value: np.ndarray, seen: Sequence[Seen], own
 def _named_like(key: str, place: str, s: Seen) -> int | None:
     """Rank how well a name says that this is the gradient of `place`; None if it says that it is not."""
     stem, kept_as = gradient_of(s.name), last_word(place)
-    among_gradients = bool(re.search(r"grad|delta", s.expression.replace("grads", "", 1) if s.returned else s.expression, re.I))
-    same = lambda name: re.sub("_", "", name).lower() == re.sub("_", "", kept_as).lower()  # noqa: E731
-    if stem is not None and same(stem):
+    among_gradients = bool(
+        re.search(r"grad|delta", s.expression.replace("grads", "", 1) if s.returned else s.expression, re.I)
+    )
+    if stem is not None and _same(stem, kept_as):
         return 0
-    if (among_gradients or s.expression.startswith("grads[")) and same(s.name):
+    if (among_gradients or s.expression.startswith("grads[")) and _same(s.name, kept_as):
         return 0
     role = parameter_role(stem) if stem else None
     if role == key or (among_gradients and parameter_role(s.name) == key):
@@ -208,3 +209,7 @@ def _named_like(key: str, place: str, s: Seen) -> int | None:
     if role is None and not state_like(s.name) and (among_gradients or s.expression.startswith("grads")):
         return 3
     return None
+
+
+def _same(one: str, two: str) -> bool:
+    return one.replace("_", "").lower() == two.replace("_", "").lower()

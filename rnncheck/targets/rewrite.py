@@ -18,7 +18,14 @@ LARGEST_BOUND = 100.0
 """Beyond this, `clip` guards an exponential and not a gradient."""
 
 OLD_NUMPY = {"float": "float64", "int": "int64", "bool": "bool_", "object": "object_", "float_": "float64"}
-OLD_NUMPY |= {"product": "prod", "cumproduct": "cumprod", "Inf": "inf", "NaN": "nan", "int_": "int64", "mat": "asmatrix"}
+OLD_NUMPY |= {
+    "product": "prod",
+    "cumproduct": "cumprod",
+    "Inf": "inf",
+    "NaN": "nan",
+    "int_": "int64",
+    "mat": "asmatrix",
+}
 OLD_METHODS = {"iteritems": "items", "iterkeys": "keys", "itervalues": "values"}
 
 
@@ -82,7 +89,7 @@ class _Rewrite(ast.NodeTransformer):
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
-        """A function named after clipping returns its first argument untouched while the switch is off."""
+        """Let a function named after clipping return its first argument untouched while the switch is off."""
         self.generic_visit(node)
         if "clip" in node.name.lower():
             names = [a.arg for a in node.args.args if a.arg not in ("self", "cls")]

@@ -22,8 +22,12 @@ GRADIENT = re.compile(
     r"^(d[LJEl]_?d_?(?=.)|[Gg]rads?_?(of_|wrt_|for_)?|[Gg]radients?_?|[Dd]elta_?|nabla_?|d_?(?=[A-Z]|[a-z]{1,3}[0-9]?$)|d_|g_)(?=.)"
     r"|_?([Gg]rads?|[Gg]radients?|[Dd]elta|deltas)$"
 )
-REMEMBERED = re.compile(r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$")
-GATE = re.compile(r"^(weight|bias|w|u|b|v)?(f|i|o|c|g|z|r|forget|input|output|update|reset|candidate|cell)(x|h|f|i|o|c|g|z|r|gate)?$")
+REMEMBERED = re.compile(
+    r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$"
+)
+GATE = re.compile(
+    r"^(weight|bias|w|u|b|v)?(f|i|o|c|g|z|r|forget|input|output|update|reset|candidate|cell)(x|h|f|i|o|c|g|z|r|gate)?$"
+)
 
 
 def last_word(name: str) -> str:
@@ -53,7 +57,10 @@ def argument_role(name: str) -> str | None:
     Sizes come first where the name says that it is one; `T`, `D`, `H` are sizes, `t`, `d`, `h` are not.
     """
     text = bare(name)
-    if re.search(r"size|dim|length|len$|^n_|^num_|rate|clip|trunc|steps|alpha|threshold|max", name.lower()) or name in "TBIHVDNM":
+    if (
+        re.search(r"size|dim|length|len$|^n_|^num_|rate|clip|trunc|steps|alpha|threshold|max", name.lower())
+        or name in "TBIHVDNM"
+    ):
         return size_role(name) or _role(text, ARGUMENTS)
     if re.fullmatch(r"[WUVb]\w*", name) and parameter_role(name):
         return parameter_role(name)

@@ -60,7 +60,11 @@ def take_back(adapter: Adapter, names: dict[str, Any]) -> None:
             continue
         target = names["_case"].params[key]
         now = np.asarray(now).T if transposed else np.asarray(now)
-        if now.size == target.size and not np.shares_memory(now, target) and not np.array_equal(now.ravel(), target.ravel()):
+        if (
+            now.size == target.size
+            and not np.shares_memory(now, target)
+            and not np.array_equal(now.ravel(), target.ravel())
+        ):
             target[...] = now.reshape(target.shape)
 
 

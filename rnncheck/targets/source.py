@@ -1,11 +1,11 @@
 """The text of a target: a script, the code cells of a notebook, or an importable module."""
 
 import ast
-from importlib.machinery import PathFinder
 import json
 import re
 import tokenize
 from dataclasses import dataclass
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from rnncheck.errors import UserError

@@ -33,7 +33,7 @@ class StandIn:
         return self._real()(*args, **options)
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        """A class may be defined on top of what is missing: its methods are looked at, not its ancestors."""
+        """Let a class be defined on top of what is missing: its methods are looked at, not its ancestors."""
         return (object,)
 
     def __instancecheck__(self, instance: object) -> bool:

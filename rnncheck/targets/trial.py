@@ -61,9 +61,19 @@ class Trial:
         return not self.wrong and not self.missing and bool(self.right)
 
     @property
+    def forward(self) -> bool:
+        """Whether something of the forward pass is right."""
+        return bool({"h", "logits", "p", "loss"} & set(self.right))
+
+    @property
+    def gradients(self) -> bool:
+        """Whether the gradient of some parameter is right."""
+        return any(name.startswith(("dW", "db")) for name in self.right)
+
+    @property
     def settled(self) -> bool:
         """Whether no other candidate need be tried: it runs forward rightly, and all gradients are shown."""
-        return not self.missing and bool({"h", "logits", "p", "loss"} & set(self.right))
+        return self.forward and not self.missing
 
 
 @cache

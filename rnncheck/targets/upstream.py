@@ -4,6 +4,7 @@ It is taken at the logits that the code itself has shown; if it shows none, at t
 neither, at those of the plain recurrence.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,17 @@ from rnncheck.targets.layout import give
 
 __all__ = ["softmax", "upstream"]
 
-STATES = {"tanh": np.tanh, "relu": lambda a: np.maximum(a, 0), "sigmoid": lambda a: 1 / (1 + np.exp(-a))}
+STATES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "tanh": np.tanh,
+    "relu": lambda a: np.maximum(a, 0),
+    "sigmoid": lambda a: 1 / (1 + np.exp(-a)),
+}
 
 
 def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
-    """Return dlogits and dh (what reaches each state from its own output), and as `values` the real-valued targets
-    whose squared error has that gradient.
+    """Return dlogits, and dh, which is what reaches each state from its own output.
+
+    For code whose loss is a squared error, `values` are the real-valued targets that make its gradient this dlogits.
     """
     case: RNNCase = names["_case"]
     T, B, V = (case.sizes[n] for n in "TBV")

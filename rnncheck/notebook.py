@@ -1,0 +1,34 @@
+"""A report as the few lines of HTML that a notebook shows below a cell."""
+
+from html import escape
+
+from rnncheck.result import Report
+
+__all__ = ["table"]
+
+SHOWN = 3
+
+
+def table(report: Report) -> str:
+    """Render verdict, families and the first failures."""
+    from rnncheck.report.sentences import closing_count, failure, family_verdict, family_worst, verdict
+
+    rows = "".join(
+        _row("td", name, str(len(outcomes)), family_worst(outcomes), family_verdict(outcomes))
+        for name, outcomes in report.families.items()
+    )
+    failures = "".join(
+        "<pre>" + escape("\n  ".join([f"FAILED {outcome.check}", *failure(outcome, report.seed, later)])) + "</pre>"
+        for outcome, later in report.failures[:SHOWN]
+    )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    return (
+        f"<div><p><strong>{escape(verdict(report))}</strong></p>{failures}"
+        f"<table><thead>{_row('th', 'family', 'checks', 'worst margin', 'verdict')}</thead>"
+        f"<tbody>{rows}</tbody></table>"
+        f"<ul>{notes}</ul><p>{escape(closing_count(report))}</p></div>"
+    )
+
+
+def _row(cell: str, *words: str) -> str:
+    return "<tr>" + "".join(f"<{cell}>{escape(word)}</{cell}>" for word in words) + "</tr>"

@@ -1,0 +1,115 @@
+"""Write a call: for every argument the value that its name asks for."""
+
+from collections.abc import Iterator
+from itertools import permutations
+
+from rnncheck.targets.adapter import NO_CLIPPING
+from rnncheck.targets.roles import size_role
+from rnncheck.targets.survey import Class, Function
+
+__all__ = ["GRADS", "OUT", "write_calls", "write_makes"]
+
+OUT, GRADS = "out", "grads"
+"""What the results of the first and of the last call are stored under."""
+
+VALUES = {n: n for n in ("H", "V", "I", "T", "B", "k", "lr", "x", "y", "h0", "params")}
+VALUES |= {"O": "V", "clip": repr(NO_CLIPPING), "layers": "[I, H, V]"}
+PARAMETERS = ("W_xh", "W_hh", "W_hy", "b_h", "b_y")
+
+
+def write_calls(functions: tuple[Function, ...], owner: str, upstream: str) -> tuple[str, ...] | None:
+    """Return the calls as statements; None if an argument is left without a value."""
+    first, last = functions[0], functions[-1]
+    statements = []
+    for f in functions:
+        after = first if f is not first else None
+        values = _values(f, after, upstream)
+        if values is None:
+            return None
+        result = GRADS if f is last else OUT
+        statements.append(f"{result} = {owner}.{f.name}({_join(f, values)})")
+    return tuple(statements)
+
+
+def _values(f: Function, first: Function | None, upstream: str) -> dict[str, str] | None:
+    """Return the value of every argument that gets one; `first` is the function that was called before."""
+    results = _results(first)
+    values = {name: _value(name, f, first, upstream) for name in f.arguments}
+    if first is not None and set(results) - set(values.values()):
+        for name in f.arguments:  # a state by another name than the first call's is one that that call has returned
+            if values[name] == "h0" and name not in first.arguments:
+                values[name] = None
+    unused = [result for result in results if result not in values.values()]
+    for name in f.required:
+        if values[name] is None:  # what is left over goes to what is not understood, in order
+            if not unused:
+                return None
+            values[name] = unused.pop(0)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _value(name: str, f: Function, first: Function | None, upstream: str) -> str | None:
+    """Return what to pass for an argument: a result of the first call by the same name, or by its role."""
+    role = f.roles[name]
+    if role in PARAMETERS:
+        return name
+    if first is None:
+        return None if role == "cache" else VALUES.get(role or "")
+    if name in first.returns and name not in ("x", "y"):
+        return _results(first)[first.returns.index(name)]
+    if role == "cache" or (role == "h0" and name not in f.required):
+        return _cache(name, first)
+    return upstream if role == "upstream" else VALUES.get(role or "")
+
+
+def _results(first: Function | None) -> list[str]:
+    """Return the expressions of what the first call returns."""
+    count = len(first.returns) if first is not None else 0
+    return [OUT] if count == 1 else [f"{OUT}[{i}]" for i in range(count)]
+
+
+def _cache(name: str, first: Function) -> str:
+    """Find the cache among the results of the first call: by name, or the last of them."""
+    names = [r.lower() for r in first.returns]
+    alike = [i for i, r in enumerate(names) if r.rstrip("s") == name.rstrip("s") or "cache" in r or "memory" in r]
+    return OUT if len(names) == 1 else f"{OUT}[{alike[-1] if alike else -1}]"
+
+
+def _join(f: Function, values: dict[str, str]) -> str:
+    """Write the arguments: by position while they follow each other, by name after that."""
+    words: list[str] = []
+    for name, value in values.items():
+        in_line = name in f.required and len(words) == f.arguments.index(name)
+        words.append(value if in_line else f"{name}={value}")
+    return ", ".join(words)
+
+
+def write_makes(cls: Class) -> Iterator[str]:
+    """Yield the statements that may make the object: arguments by name, unknown ones in every order."""
+    init = cls.methods.get("__init__")
+    if init is None:
+        yield f"rnn = file.{cls.name}()"
+        return
+    if any(init.roles[name] in PARAMETERS for name in init.required):
+        yield from _makes_of_weights(cls.name, init)
+        return
+    known: dict[str, str] = {}
+    for name in init.arguments:
+        role = size_role(name) or init.roles[name]
+        if role in VALUES and (name in init.required or role not in ("x", "y", "h0", "params", "layers")):
+            known[name] = VALUES[role]
+    unknown = [name for name in init.required if name not in known]
+    missing = [size for size in ("I", "H", "V") if size not in known.values()]
+    for order in permutations(missing, len(unknown)):
+        values = known | dict(zip(unknown, order, strict=True))
+        yield f"rnn = file.{cls.name}({_join(init, {n: values[n] for n in init.arguments if n in values})})"
+
+
+def _makes_of_weights(name: str, init: Function) -> Iterator[str]:
+    """Yield the two ways to make an object of its weights: kept for rows, and kept for columns."""
+    rows = {"W_xh": "(I, H)", "W_hh": "(H, H)", "W_hy": "(H, V)", "b_h": "H", "b_y": "V"}
+    columns = {"W_xh": "(H, I)", "W_hh": "(H, H)", "W_hy": "(V, H)", "b_h": "(H, 1)", "b_y": "(V, 1)"}
+    for shapes in (rows, columns):
+        values = [shapes.get(init.roles[n] or "") for n in init.required]
+        if all(values):
+            yield f"rnn = file.{name}({', '.join(f'np.zeros({v})' for v in values)})"

@@ -1,0 +1,130 @@
+"""The ways to read one candidate: how its object is made, and which arrays are which parameters."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from rnncheck.targets.adapter import NO_CLIPPING, Adapter
+from rnncheck.targets.candidates import Candidate
+from rnncheck.targets.conventions import FAMILIES, Family
+from rnncheck.targets.patience import at_most
+from rnncheck.targets.perform import Adapted
+from rnncheck.targets.places import Place, arrays_in, fixed_sizes, parameter_options, unread
+from rnncheck.targets.roles import gated, parameter_role, remembered, size_role
+from rnncheck.targets.survey import Survey
+from rnncheck.targets.trial import probe, sizes_of
+
+__all__ = ["NoWayError", "Way", "nonlinearities", "ways"]
+
+SET_TO = {"lr": "lr", "k": "k", "clip": repr(NO_CLIPPING)}
+
+
+class NoWayError(Exception):
+    """A candidate's parameters were not recognised; its arguments are the arrays that it has."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """An adapter that lacks layouts, with what else is known.
+
+    `memory` is what an optimiser remembers. `unread` are weights that are left without a role. `free` says that the
+    shapes of biases are ours to choose.
+    """
+
+    adapter: Adapter
+    family: Family
+    memory: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    free: bool = False
+
+
+def ways(candidate: Candidate, base: Adapter, work: Adapted, survey: Survey) -> Iterator[Way]:
+    """Yield all ways, the likeliest first.
+
+    Raises
+    ------
+    NoWayError
+        If no way to make the object leads to parameters that could be recognised.
+    Exception
+        Whatever making the object raises, if it raises every time.
+    """
+    trouble: Exception | None = None
+    count = 0
+    for make in candidate.makes:
+        try:
+            for way in _of_make(make, candidate, base, work, survey):
+                count += 1
+                yield way
+        except Exception as error:
+            trouble = trouble or error
+        if count and "np.zeros" not in make:  # of objects made of weights, both kinds are to be tried
+            return
+    if not count and trouble is not None:
+        raise trouble
+
+
+def nonlinearities(text: str) -> list[str]:
+    """Return the nonlinearities that a file speaks of; all of them if it speaks of none."""
+    words = {"tanh": r"tanh", "relu": r"relu|maximum", "sigmoid": r"sigmoid|expit|logistic"}
+    return [w for w in words if re.search(words[w], text, re.IGNORECASE)] or list(words)
+
+
+def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, survey: Survey) -> Iterator[Way]:
+    adapter = replace(base, make=make, calls=candidate.calls)
+    if candidate.owner == "rnn":
+        rnn = _made(adapter, work)
+        adapter = replace(adapter, make="; ".join([make, *_settings(rnn)]))
+        places, free = [Place(e, a.shape) for e, a in arrays_in(rnn, "rnn")], False
+    else:
+        places, free = _of_file(candidate, work, survey)
+    options = parameter_options(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
+    if not options and (fixed := fixed_sizes(places)):
+        adapter = replace(adapter, fixed=fixed)
+        options = parameter_options(places, fixed)
+    names = [p.expression for p in places]
+    if not options or gated(names):
+        raise NoWayError(*(f"{n.partition('.')[2] or n} {p.shape}" for n, p in zip(names, places, strict=True)))
+    memory = tuple(n for n in names if remembered(n))
+    for option, family in product(options, FAMILIES):
+        if _suits(option, places, family):
+            yield Way(replace(adapter, params=option), family, memory, tuple(unread(option, places)), free)
+
+
+def _made(adapter: Adapter, work: Adapted) -> Any:
+    """Make the object once, to look at it."""
+    work.change(adapter)
+    case, _ = probe("vectors", "tanh", "every step", 1, ("b_h", "b_y"), True, sizes_of(adapter))
+    with at_most():
+        return work.make(case)[1]["rnn"]
+
+
+def _settings(rnn: Any) -> list[str]:
+    """Return statements for numbers that an object keeps: its learning rate, its truncation, its clipping bound."""
+    numbers = [n for n, v in getattr(rnn, "__dict__", {}).items() if type(v) in (int, float) and len(n) > 1]
+    return [f"rnn.{n} = {SET_TO[role]}" for n in numbers if (role := size_role(n)) in SET_TO and role]
+
+
+def _of_file(candidate: Candidate, work: Adapted, survey: Survey) -> tuple[list[Place], bool]:
+    """Return the arrays that functions are given or, if they are given none, that they read from the file."""
+    module = work.load(dict(zip("IHV", sizes_of(work.adapter), strict=True)) | {"T": 1, "B": 1, "k": 1})
+    globals_ = sorted(survey.globals_read(*candidate.functions))
+    unknown = [f"file.{n}" for n in globals_ if n in module.skipped and parameter_role(n)]
+    virtual = [Place(name) for name in (*candidate.weights, *unknown)]
+    if candidate.weights:
+        return virtual, True
+    known = [n for n in globals_ if n in vars(module)]
+    arrays = [found for n in known for found in arrays_in(vars(module)[n], f"file.{n}", 1)]
+    return virtual + [Place(e, a.shape) for e, a in arrays], bool(virtual)
+
+
+def _suits(option: dict[str, str], places: list[Place], family: Family) -> bool:
+    """Whether the shape of the hidden bias is one of this family: one axis adds to rows, not to columns."""
+    shapes = {p.expression: p.shape for p in places}
+    shape = shapes.get(option.get("b_h", "").partition(" + ")[0].removesuffix(".T"))
+    if shape is None:
+        return True
+    if len(shape) == 1:
+        return family.h not in ("N 1", "N B")
+    return family.h in (("1 N", "B N") if shape[0] == 1 else ("N 1", "N B"))

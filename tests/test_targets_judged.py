@@ -1,0 +1,295 @@
+"""The sample targets, right and wrong, are judged as they are; so are small files in the styles that people have.
+
+What is expected of each wrong file comes from its mistake: which array it reaches first, and from which T.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rnncheck.check import check_rnn
+from rnncheck.errors import NotJudgedError, UserError
+from rnncheck.result import Verdict
+from rnncheck.target import load_target
+
+TARGETS = Path(__file__).parent / "targets"
+RIGHT = (
+    "column_class.py",
+    "globals_function.py",
+    "gates_uwv.py",
+    "rows_dict.py",
+    "notebook.ipynb",
+    "trains_at_import.py",
+)
+WRONG = {
+    "column_class_dropped_carry.py": (2, "dW_xh"),  # without h0, dW_hh at T = 2 is that of the last step alone
+    "column_class_tanh_twice.py": (1, "dW_xh"),
+    "globals_function_same_state.py": (1, "dW_hh"),
+    "globals_function_bias_assigned.py": (2, "db_y"),
+    "gates_uwv_not_transposed.py": (2, "dW_xh"),
+    "gates_uwv_truncated.py": (6, "dW_hy"),  # five steps from the end are walked, for every parameter
+    "rows_dict_scaled_twice.py": (2, "dW_hy"),
+    "rows_dict_bias_of_one_step.py": (2, "db_h"),
+    "notebook_no_h0_gradient.ipynb": (2, "dW_xh"),
+    "notebook_target_as_input.ipynb": (1, "dW_xh"),
+    "trains_at_import_not_transposed.py": (3, "dW_hh"),
+    "trains_at_import_bias_unused.py": (1, "h"),
+}
+
+
+def check(path, **options):
+    return check_rnn(load_target(str(path)), **options)
+
+
+def test_every_sample_is_tested():
+    assert {p.name for p in TARGETS.iterdir() if p.is_file()} == {*RIGHT, *WRONG}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_file_agrees(name):
+    report = check(TARGETS / name)
+    assert report.exit_code == 0, report.failures
+    gradients = [o for o in report.outcomes if o.family == "gradients" and o.verdict is Verdict.PASSED]
+    assert len(gradients) >= 3
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_file_differs_where_its_mistake_is(name):
+    report = check(TARGETS / name)
+    assert report.exit_code == 1
+    first = report.failures[0][0]
+    length = int(re.search(r"T=(\d+)", first.check)[1])
+    assert (length, first.earliest.array) == WRONG[name], first.comparisons
+
+
+def test_the_wrong_files_are_the_right_ones_but_for_a_line_or_two():
+    for name in WRONG:
+        stem = next(r for r in RIGHT if name.startswith(r.partition(".")[0]))
+        lines = [(TARGETS / n).read_text("utf-8").splitlines() for n in (stem, name)]
+        assert 1 <= len(set(lines[1]) - set(lines[0])) <= 2, name
+
+
+def test_clipping_inside_is_judged_on_its_own(tmp_path):
+    text = (TARGETS / "globals_function.py").read_text("utf-8")
+    report = check(TARGETS / "globals_function.py", select="clipping")
+    assert [o.verdict for o in report.outcomes] == [Verdict.PASSED]
+    wrong = tmp_path / "clips_in_the_loop.py"
+    wrong.write_text(
+        text.replace("    dhnext = np.dot(Whh.T, draw)", "    dhnext = np.clip(np.dot(Whh.T, draw), -1, 1)")
+    )
+    report = check(wrong)
+    assert [o.family for o, _ in report.failures] == ["clipping"]
+
+
+def network(tmp_path, body, name="net.py"):
+    path = tmp_path / name
+    path.write_text("import numpy as np\n" + body, encoding="utf-8")
+    return path
+
+
+BATCHES_OF_VECTORS = """
+def rnn_forward(x, h0, Wx, Wh, b):
+    N, T, D = x.shape
+    h, caches = np.zeros((N, T, h0.shape[1])), []
+    for t in range(T):
+        previous = h[:, t - 1] if t else h0
+        h[:, t] = np.tanh(x[:, t] @ Wx + previous @ Wh + b)
+        caches.append((x[:, t], previous, h[:, t], Wx, Wh))
+    return h, caches
+def rnn_backward(dh, cache):
+    N, T, H = dh.shape
+    x, _, _, Wx, Wh = cache[0]
+    dx, dWx, dWh, db = np.zeros((N, T, x.shape[1])), np.zeros_like(Wx), np.zeros_like(Wh), np.zeros(H)
+    dprev = np.zeros((N, H))
+    for t in range(T - 1, -1, -1):
+        x, previous, h, Wx, Wh = cache[t]
+        da = (dh[:, t] + dprev) * (1 - h ** 2)
+        dx[:, t], dprev = da @ Wx.T, da @ Wh.T
+        dWx += x.T @ da; dWh += previous.T @ da; db += da.sum(axis=0)
+    return dx, dprev, dWx, dWh, db
+"""
+CONCATENATED_SIGMOID = """
+class Net:
+    def __init__(self, n_in, n_hidden, n_out):
+        self.n = n_hidden
+        self.W = np.zeros((n_hidden, n_hidden + n_in + 1)); self.Wo = np.zeros((n_out, n_hidden + 1))
+    def forward(self, xs):
+        h = np.zeros(self.n); self.z, self.h, self.zo, out = [], [], [], []
+        for x in xs:
+            self.z.append(np.concatenate([h, x, [1.0]]))
+            h = 1 / (1 + np.exp(-self.W @ self.z[-1]))
+            self.h.append(h); self.zo.append(np.append(h, 1.0)); out.append(self.Wo @ self.zo[-1])
+        return np.array(out)
+    def backward(self, dout):
+        self.dW, self.dWo, dnext = np.zeros_like(self.W), np.zeros_like(self.Wo), np.zeros(self.n)
+        for t in range(len(dout) - 1, -1, -1):
+            self.dWo += np.outer(dout[t], self.zo[t])
+            da = ((self.Wo.T @ dout[t])[:-1] + dnext) * self.h[t] * (1 - self.h[t])
+            self.dW += np.outer(da, self.z[t])
+            dnext = (self.W.T @ da)[:self.n]
+"""
+TWO_BIASES_NEGATED_RELU = """
+class Net:
+    def __init__(self, n_x, n_h, n_y):
+        self.W_ih, self.W_hh, self.W_ho = np.zeros((n_h, n_x)), np.zeros((n_h, n_h)), np.zeros((n_y, n_h))
+        self.b_ih, self.b_hh, self.b_o = np.zeros(n_h), np.zeros(n_h), np.zeros(n_y)
+    def forward(self, x, h0):
+        hs, ps = [h0], []
+        for t in range(len(x)):
+            hs.append(np.maximum(0, self.W_ih @ x[t] + self.b_ih + self.W_hh @ hs[-1] + self.b_hh))
+            z = self.W_ho @ hs[-1] + self.b_o
+            ps.append(np.exp(z - z.max()) / np.exp(z - z.max()).sum())
+        return ps, hs
+    def backward(self, x, y, ps, hs):
+        g = {n: np.zeros_like(getattr(self, n)) for n in ("W_ih", "W_hh", "W_ho", "b_ih", "b_hh", "b_o")}
+        dn = np.zeros_like(hs[0])
+        for t in reversed(range(len(x))):
+            d = -ps[t]; d[y[t]] += 1
+            g["W_ho"] += np.outer(d, hs[t + 1]); g["b_o"] += d
+            da = (self.W_ho.T @ d + dn) * (hs[t + 1] > 0)
+            g["W_ih"] += np.outer(da, x[t]); g["W_hh"] += np.outer(da, hs[t]); g["b_ih"] += da; g["b_hh"] += da
+            dn = self.W_hh.T @ da
+        return g
+"""
+ADAGRAD_AND_STATE_INSIDE = """
+class Net:
+    def __init__(self, vocab_size, hidden_size, learning_rate=0.1):
+        self.v, self.lr = vocab_size, learning_rate
+        self.Wxh, self.Whh = np.zeros((hidden_size, vocab_size)), np.zeros((hidden_size, hidden_size))
+        self.Why = np.zeros((vocab_size, hidden_size))
+        self.bh, self.by, self.h = np.zeros((hidden_size, 1)), np.zeros((self.v, 1)), np.zeros((hidden_size, 1))
+        self.mWxh, self.mWhh, self.mWhy = np.zeros_like(self.Wxh), np.zeros_like(self.Whh), np.zeros_like(self.Why)
+        self.mbh, self.mby = np.zeros_like(self.bh), np.zeros_like(self.by)
+    def step(self, inputs, targets):
+        xs, hs, ps, loss = {}, {-1: self.h.copy()}, {}, 0
+        for t, i in enumerate(inputs):
+            xs[t] = np.eye(self.v)[:, [i]]
+            hs[t] = np.tanh(self.Wxh @ xs[t] + self.Whh @ hs[t - 1] + self.bh)
+            z = self.Why @ hs[t] + self.by
+            ps[t] = np.exp(z) / np.exp(z).sum()
+            loss -= np.log(ps[t][targets[t], 0])
+        d = [np.zeros_like(w) for w in (self.Wxh, self.Whh, self.Why, self.bh, self.by)]
+        dn = 0
+        for t in range(len(inputs) - 1, -1, -1):
+            dy = ps[t].copy(); dy[targets[t]] -= 1
+            da = (self.Why.T @ dy + dn) * (1 - hs[t] ** 2)
+            d[0] += da @ xs[t].T; d[1] += da @ hs[t - 1].T; d[2] += dy @ hs[t].T; d[3] += da; d[4] += dy
+            dn = self.Whh.T @ da
+        self.h = hs[len(inputs) - 1]
+        weights = (self.Wxh, self.Whh, self.Why, self.bh, self.by)
+        for w, g, m in zip(weights, d, (self.mWxh, self.mWhh, self.mWhy, self.mbh, self.mby)):
+            m += g * g
+            w -= self.lr * g / np.sqrt(m + 1e-8)
+        return loss
+"""
+SQUARED_ERROR_ROWS = """
+class Net:
+    def __init__(self, input_size, hidden_size, output_size):
+        self.Wx, self.Wh = np.zeros((input_size, hidden_size)), np.zeros((hidden_size, hidden_size))
+        self.Wy = np.zeros((hidden_size, output_size))
+        self.bh, self.by = np.zeros((1, hidden_size)), np.zeros((1, output_size))
+    def forward(self, X):
+        self.h, self.y = {-1: np.zeros_like(self.bh)}, {}
+        for t in range(len(X)):
+            self.h[t] = np.tanh(X[t].reshape(1, -1) @ self.Wx + self.h[t - 1] @ self.Wh + self.bh)
+            self.y[t] = self.h[t] @ self.Wy + self.by
+        return np.array([self.y[t] for t in range(len(X))])
+    def backward(self, X, Y, lr=0.01):
+        g = [np.zeros_like(w) for w in (self.Wx, self.Wh, self.Wy, self.bh, self.by)]
+        dn = np.zeros_like(self.bh)
+        for t in reversed(range(len(X))):
+            dy = 2 * (self.y[t] - Y[t].reshape(1, -1))
+            da = (dy @ self.Wy.T + dn) * (1 - self.h[t] ** 2)
+            g[0] += X[t].reshape(-1, 1) @ da; g[1] += self.h[t - 1].T @ da; g[2] += self.h[t].T @ dy
+            g[3] += da; g[4] += dy
+            dn = da @ self.Wh.T
+        for w, d in zip((self.Wx, self.Wh, self.Wy, self.bh, self.by), g):
+            w -= lr * d
+"""
+# Each style with what the adapter must have found, and a mistake that it must not explain away.
+STYLES = {
+    "a layer over batches": (BATCHES_OF_VECTORS, "from an upstream gradient", "da @ Wh.T\n", "da @ Wh\n"),
+    "concatenation": (
+        CONCATENATED_SIGMOID,
+        "W as W_hh and W_xh and b_h",
+        "self.h[t] * (1 - self.h[t])",
+        "(1 - self.h[t] ** 2)",
+    ),
+    "two biases, negated": (TWO_BIASES_NEGATED_RELU, "b_ih + b_hh as b_h", 'g["b_hh"] += da', 'g["b_hh"] += 2 * da'),
+    "Adagrad inside": (ADAGRAD_AND_STATE_INSIDE, "read off the applied update", "d[4] += dy", "d[4] += dy * dy"),
+    "squared error": (SQUARED_ERROR_ROWS, "squared error of real targets", "g[3] += da", "g[3] = da"),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_is_found_and_a_mistake_in_it_seen(style, tmp_path):
+    body, assumed, right, wrong = STYLES[style]
+    target = load_target(str(network(tmp_path, body)))
+    assert assumed in target.assumed
+    report = check_rnn(target)
+    assert report.exit_code == 0, report.failures
+    assert body.count(right) == 1
+    assert check(network(tmp_path, body.replace(right, wrong), "wrong.py")).exit_code == 1
+
+
+def mutants(text):
+    """Yield the text without one `.T`, or with one `+=` inside a function turned into `=`."""
+    for match in re.finditer(r"\.T\b", text):
+        yield text[: match.start()] + text[match.end() :]
+    for match in re.finditer(r"(?<=\s)\+=(?=\s)", text):
+        yield text[: match.start()] + "=" + text[match.end() :]
+
+
+def test_no_mutant_of_the_gradients_agrees(tmp_path):
+    """A convention that makes a wrong gradient look right would show here."""
+    text = (TARGETS / "column_class.py").read_text("utf-8").partition("    def sample")[0]
+    codes = []
+    for number, mutant in enumerate(mutants(text)):
+        path = network(tmp_path, mutant, f"mutant{number}.py")
+        try:
+            codes.append(check(path).exit_code)
+        except UserError:  # it does not run at all
+            codes.append(2)
+    assert len(codes) >= 8
+    assert set(codes) <= {1, 2}
+    assert codes.count(1) > codes.count(2)
+
+
+GATES = "class Net:\n    def __init__(self, n_in, n_h):\n" + "".join(
+    f"        self.W{g} = np.zeros((n_h, n_in + n_h))\n" for g in "fioc"
+)
+PASSES = "    def forward(self, x): return x\n    def backward(self, dy): return dy\n"
+
+
+@pytest.mark.parametrize("body", [GATES + PASSES, "class LSTM:\n" + PASSES, "def gru_forward(x): return x\n"])
+def test_an_lstm_or_gru_is_not_judged_yet(body, tmp_path):
+    with pytest.raises(NotJudgedError, match="an LSTM or GRU is not judged yet"):
+        load_target(str(network(tmp_path, body)))
+
+
+def test_what_is_no_rnn_is_refused_with_what_is_missing(tmp_path):
+    layers = (
+        "class Net:\n    def __init__(self, n_in, n_hidden, n_out):\n        self.W1 = np.zeros((n_hidden, n_in))\n"
+    )
+    with pytest.raises(UserError, match=r"class Net could not be called: among its arrays \(W1 \(8, 5\)\) are no W_xh"):
+        load_target(str(network(tmp_path, layers + PASSES)))
+    with pytest.raises(UserError, match="no class with a forward and a backward pass, and no function"):
+        load_target(str(network(tmp_path, "W = np.eye(3)\nfor i in range(3): W = W @ W\n", "script.py")))
+
+
+def test_code_that_raises_in_its_backward_pass_differs(tmp_path):
+    text = (TARGETS / "column_class.py").read_text("utf-8")
+    path = network(tmp_path, text.replace("from_later = self.Whh.T @ dz", "from_later = self.Whh.T @ d_z"))
+    report = check(path)
+    assert report.exit_code == 1
+    assert "name 'd_z' is not defined" in report.outcomes[0].message
+
+
+def test_a_backward_pass_without_result_is_not_taken_for_right(tmp_path):
+    """Where no gradient is found, there is nothing to agree about."""
+    text = (TARGETS / "column_class.py").read_text("utf-8")
+    backward = text.index("    def backward")
+    cut = text[:backward] + "    def backward(self):\n        return None\n"
+    with pytest.raises(UserError):
+        load_target(str(network(tmp_path, cut)))
