@@ -67,6 +67,14 @@ def test_training_tells_what_it_does(run) -> None:
     assert "\x1b" not in out
 
 
+def test_a_loss_that_runs_away_does_not_fill_the_screen(run) -> None:
+    settings = "--set lr=1e200 --set optimizer=sgd --set clip_method=none --set hidden=8"
+    code, out, _ = run(f"train chars --data text.txt --steps 3 --sample-every 0 {settings}")
+    assert code == 0
+    assert "e+" in out
+    assert max(map(len, out.splitlines())) < 120
+
+
 def test_names_are_sampled_four_at_a_time(run) -> None:
     code, out, _ = run("train names --data names.txt --steps 1")
     assert code == 0

@@ -16,6 +16,11 @@ __all__ = ["TrainingDisplay"]
 LINES = 20
 
 
+def number(value: float) -> str:
+    """Write a loss to six decimals; one that has run away, to six digits and an exponent."""
+    return f"{value:.6f}" if abs(value) < 1e9 else f"{value:.6g}"
+
+
 class TrainingDisplay:
     """Follow a run record by record; a context manager."""
 
@@ -40,23 +45,25 @@ class TrainingDisplay:
         if record.set_loss is not None:
             halved = " (lr halved, the loss rose)" if record.lr < self.previous_lr else ""
             epoch = record.step // len(self.data)
-            self.say(f"before pass {epoch + 1}: loss of the set {record.set_loss:.6f}, lr {record.lr:g}{halved}")
+            self.say(f"before pass {epoch + 1}: loss of the set {number(record.set_loss)}, lr {record.lr:g}{halved}")
         self.previous_lr = record.lr
         done, steps = record.step + 1 - self.first, self.total - self.first
         passed_mark = done * LINES // steps > (done - 1) * LINES // steps
         if record.samples or (self.bar is None and passed_mark):
-            self.say(f"step {record.step}: loss {record.loss:.6f}, smoothed {record.smoothed:.6f}{self._margin()}")
+            self.say(
+                f"step {record.step}: loss {number(record.loss)}, smoothed {number(record.smoothed)}{self._margin()}"
+            )
         for line in "\n".join(record.samples).split("\n") if record.samples else ():
             self.say(f"  {line}")
         if self.bar is not None and (passed_mark or done % 20 == 0):
-            words = f"smoothed loss {record.smoothed:.4f}{self._margin()}"
+            words = f"smoothed loss {number(record.smoothed)}{self._margin()}"
             self.bar.update(self.task, completed=record.step + 1, description=words)
 
     def close(self) -> None:
         """Say where the run has come to, and what the judge found in lockstep."""
-        words = f"done {self.run.step} steps: smoothed loss {self.run.smoothed:.6f}"
+        words = f"done {self.run.step} steps: smoothed loss {number(self.run.smoothed)}"
         if self.run.recipe.evaluate_every is not None:
-            words += f", loss of the set {evaluate(self.run, self.data):.6f}"
+            words += f", loss of the set {number(evaluate(self.run, self.data))}"
         self.say(words)
         tally = self.tally
         if tally.worst is None:
