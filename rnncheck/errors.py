@@ -1,6 +1,14 @@
 """Two kinds of trouble, kept apart: the user's mistake, and a wrong result."""
 
-__all__ = ["ExpectedFailure", "NotJudgedError", "NotShownError", "OracleError", "TargetError", "TraceMismatch", "UserError"]
+__all__ = [
+    "ExpectedFailure",
+    "NotJudgedError",
+    "NotShownError",
+    "OracleError",
+    "TargetError",
+    "TraceMismatch",
+    "UserError",
+]
 
 
 class UserError(ValueError):

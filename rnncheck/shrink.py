@@ -17,7 +17,7 @@ from rnncheck.textbook import Textbook
 from rnncheck.tolerance import fallback
 from rnncheck.trace import Trace
 
-__all__ = ["cut", "shrink", "right_trace"]
+__all__ = ["cut", "right_trace", "shrink"]
 
 AXES = ("T", "B", "H", "V")
 VISIBLE = 0.01

@@ -89,7 +89,9 @@ def check(
     from rnncheck.report.files import check_target
 
     if repro is not None and results is not None:
-        raise typer.BadParameter("files answer no new case, so none can be made smaller; leave it out", param_hint="--repro")
+        raise typer.BadParameter(
+            "files answer no new case, so none can be made smaller; leave it out", param_hint="--repro"
+        )
     output = Output(json, junit, html=html, github=github)
     for file in (save_adapter, repro):
         if file is not None:

@@ -11,7 +11,8 @@ __all__ = ["new"]
 def new(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, for example my_adapter.py.")],
     source: Annotated[
-        str, typer.Option("--for", metavar="FILE", help="The file with your network, as seen from the adapter's folder.")
+        str,
+        typer.Option("--for", metavar="FILE", help="The file with your network, as seen from the adapter's folder."),
     ] = "my_rnn.py",
 ) -> None:
     """Write an adapter with every field and what it means, for a network that is not understood by itself.

@@ -45,7 +45,9 @@ class Output:
             first = seen.setdefault(path.resolve(), option)
             if first != option:
                 name = "standard output" if path == STDOUT else path
-                raise UserError(f"{first} and {option} both name {name}: one would overwrite the other; choose two places")
+                raise UserError(
+                    f"{first} and {option} both name {name}: one would overwrite the other; choose two places"
+                )
         if self.data is not None and self.data.resolve() in seen:
             raise UserError(
                 f"{self.data} is the text that is read: the report would overwrite it; choose another place"

@@ -24,7 +24,9 @@ def error_over_time(errors: Mapping[str, np.ndarray]) -> str:
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.add_subplot()
     for name, error in errors.items():
-        axes.plot(np.arange(1, len(error) + 1), np.maximum(_finite(error), LOWEST), marker="o", markersize=3, label=name)
+        axes.plot(
+            np.arange(1, len(error) + 1), np.maximum(_finite(error), LOWEST), marker="o", markersize=3, label=name
+        )
     axes.set(xlabel="time step t", ylabel="error / largest value", yscale="log")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _svg(figure)
