@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.errors import UserError
-from rnncheck.report.files import write_text
 from rnncheck.submission import Family, Result, fingerprint, judge_apart
 
 __all__ = ["RUBRIC", "Grade", "grade", "grade_folder", "read_rubric", "reason", "submissions", "to_csv"]
@@ -96,6 +95,8 @@ def grade_folder(
 
     The store is written after each submission: a run that was stopped goes on where it was.
     """
+    from rnncheck.report.files import write_text
+
     found = submissions(folder)
     known = _stored(store) if store is not None else {}
     results = {n: r for n, r in known.items() if n in found and r.fingerprint == fingerprint(found[n])}

@@ -4,12 +4,12 @@ The case at hand is cut, not drawn anew, so that what it shows cannot get lost b
 the textbook, our plain RNN: the failure itself was found by the oracle, here it is only followed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
-from rnncheck.case import RNNCase
+from rnncheck.case import Case, RNNCase
 from rnncheck.compare import Answer, compare
 from rnncheck.implementation import Implementation
 from rnncheck.result import Verdict
@@ -53,7 +53,7 @@ def cut(case: RNNCase, sizes: dict[str, int]) -> RNNCase:
     )
 
 
-def right_trace(case: RNNCase) -> Trace:
+def right_trace(case: Case) -> Trace:
     """Return what is right."""
     return Textbook().run(case)
 
@@ -61,11 +61,10 @@ def right_trace(case: RNNCase) -> Trace:
 def _smaller(sizes: dict[str, int]) -> Iterator[dict[str, int]]:
     """Yield smaller sizes, the largest steps first: 1, half, one less."""
     for axis in AXES:
-        least = 2 if axis == "V" else 1  # with one class there is nothing to learn
-        steps: tuple[Callable[[int], int], ...] = (lambda n: least, lambda n: n // 2, lambda n: n - 1)
-        for size in dict.fromkeys(step(sizes[axis]) for step in steps):
-            if least <= size < sizes[axis]:
-                yield sizes | {axis: size} | ({"I": size} if axis == "V" and sizes["I"] == sizes["V"] else {})
+        least, size = 2 if axis == "V" else 1, sizes[axis]  # with one class there is nothing to learn
+        for smaller in dict.fromkeys((least, size // 2, size - 1)):
+            if least <= smaller < size:
+                yield sizes | {axis: smaller} | ({"I": smaller} if axis == "V" and sizes["I"] == size else {})
 
 
 def _error(implementation: Implementation, case: RNNCase, array: str) -> float:
