@@ -11,9 +11,10 @@ from rnncheck.case import Case, RNNCase
 from rnncheck.check import Inquiry
 from rnncheck.checks.check import Bench
 from rnncheck.result import Report
+from rnncheck.shrink import right_trace, shrink
 from rnncheck.trace import TIMED
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["Evidence", "gather", "smallest"]
 
 Arrays = dict[str, np.ndarray]
 
@@ -46,6 +47,15 @@ def gather(inquiry: Inquiry, report: Report) -> Evidence | None:
             longest = max((c.source.make() for c, _ in asked if c.source), key=lambda c: len(c.arrays().get("x", "")))
             return Evidence(case, array, *pairs[array], longest.name, _over_time(_pairs(longest, bench)))
     return None
+
+
+def smallest(inquiry: Inquiry, report: Report) -> tuple[RNNCase, str, np.ndarray] | None:
+    """Shrink the first failure: the case, the first wrong array and what is right of it; None if there is none."""
+    evidence = gather(inquiry, report)
+    if evidence is None or not isinstance(evidence.case, RNNCase):
+        return None
+    case = shrink(inquiry.target, evidence.case, evidence.array)
+    return case, evidence.array, np.asarray(right_trace(case)[evidence.array])
 
 
 def _pairs(case: Case, bench: Bench) -> dict[str, tuple[np.ndarray, np.ndarray]]:

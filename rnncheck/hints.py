@@ -55,7 +55,7 @@ def _comparison(c: Comparison, level: int) -> Comparison:
     reason = c.reason if level == 2 and c.reference is None and c.reason else WRONG
     place = {"step": c.step, "index": c.index} if level == 2 else {"step": None, "index": ()}
     hidden = replace(c, candidate=None, reference=None, error=float("inf"), limit=1.0, reason=reason)
-    return replace(hidden, **place)  # type: ignore[arg-type]
+    return replace(hidden, **place)
 
 
 def _diagnosis(found: "Diagnosis") -> "Diagnosis":

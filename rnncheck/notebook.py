@@ -22,10 +22,10 @@ def table(report: Report) -> str:
         for outcome, later in report.failures[:SHOWN]
     )
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
+    head = _row("th", "family", "checks", "worst margin", "verdict")
     return (
         f"<div><p><strong>{escape(verdict(report))}</strong></p>{failures}"
-        f"<table><thead>{_row('th', 'family', 'checks', 'worst margin', 'verdict')}</thead>"
-        f"<tbody>{rows}</tbody></table>"
+        f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
         f"<ul>{notes}</ul><p>{escape(closing_count(report))}</p></div>"
     )
 

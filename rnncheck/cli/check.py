@@ -61,6 +61,10 @@ def check(
             min=0, max=3, metavar="0..3", help="How much to tell a learner: 0 that it is wrong, 3 everything."
         ),
     ] = 3,
+    repro: Annotated[
+        Path | None,
+        typer.Option("--repro", metavar="FILE", help="Write a script with the smallest case that shows the failure."),
+    ] = None,
     threads: Threads = None,
 ) -> int:
     """Judge your own RNN: point at its file, and nothing in it needs to be changed.
@@ -84,9 +88,14 @@ def check(
     from rnncheck.errors import NotJudgedError
     from rnncheck.report.files import check_target
 
+    if repro is not None and results is not None:
+        raise typer.BadParameter(
+            "files answer no new case, so none can be made smaller; leave it out", param_hint="--repro"
+        )
     output = Output(json, junit, html=html, github=github)
-    if save_adapter is not None:
-        check_target(save_adapter)
+    for file in (save_adapter, repro):
+        if file is not None:
+            check_target(file)
     try:
         found = _chosen(target, results, trust)
     except NotJudgedError as why:
@@ -97,6 +106,8 @@ def check(
     inquiry = Inquiry(found, dtype, select)
     with output.progress() as progress:
         report = inquiry.report(progress)
+    if repro is not None:
+        _reproduce(inquiry, report, repro, hints)
     return _tell(inquiry, report, output, hints)
 
 
@@ -121,6 +132,22 @@ def _tell(inquiry: "Inquiry", report: "Report", output: "Output", hints: int) ->
 
     evidence = gather(inquiry, report) if output.html is not None and hints == ALL else None
     return output.emit(withhold(report, hints), evidence, inquiry.target.path)
+
+
+def _reproduce(inquiry: "Inquiry", report: "Report", file: Path, hints: int) -> None:
+    """Write the script; say so where there is nothing to write."""
+    from rnncheck.evidence import smallest
+    from rnncheck.hints import ALL
+    from rnncheck.report.files import write_text
+    from rnncheck.report.repro import script
+
+    found = smallest(inquiry, report)
+    if found is None:
+        typer.echo(f"{file} is not written: no pass through the network has failed with an answer to show", err=True)
+        return
+    case, array, right = found
+    write_text(file, script(inquiry.target.name, case, array, right if hints == ALL else None))
+    typer.echo(f"the smallest case, {case.name}, is in {file}", err=True)
 
 
 def _save(target: "Target", file: Path) -> None:

@@ -15,6 +15,7 @@ from rnncheck.cli import vectors
 from rnncheck.cli.check import check
 from rnncheck.cli.demo import demo
 from rnncheck.cli.faults import explain, faults
+from rnncheck.cli.grade import grade
 from rnncheck.cli.guard import CANNOT_RUN, exit_code
 from rnncheck.cli.lab import lab
 from rnncheck.cli.new import new
@@ -35,7 +36,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
 )
-for command in (demo, verify, check, new, train, sample, faults, explain, power, lab):
+COMMANDS = (demo, verify, check, grade, new, train, sample, faults, explain, power, lab)
+for command in COMMANDS:
     app.command(epilog=CODES)(command)
 app.add_typer(vectors.app, name="vectors")
 

@@ -37,8 +37,7 @@ class Output:
         named = {"--json": self.json, "--junit": self.junit, "--html": self.html}
         files = {option: path for option, path in named.items() if path is not None}
         if self.html is not None:
-            import jinja2  # noqa: F401 - what is missing is said now, not after the work
-            import matplotlib  # noqa: F401
+            import rnncheck.report.html  # noqa: F401 - that a library is missing is said now, not after the work
         seen: dict[Path, str] = {}
         for option, path in files.items():
             check_target(path)

@@ -14,7 +14,7 @@ SHOWN = 10
 
 
 def annotations(report: Report, file: Path | None = None) -> list[str]:
-    """Return workflow commands, one a line: an error for every failure that is a cause, or for a missing verdict."""
+    """Return workflow commands, one a line: an error for every failure that is a cause, or for no verdict."""
     place = f"file={_property(str(file))}," if file is not None else ""
     found = [
         f"::error {place}title={_property(outcome.check)}::{_data(failure(outcome, report.seed, later))}"

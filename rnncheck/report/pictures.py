@@ -64,7 +64,9 @@ def heat_map(candidate: np.ndarray, reference: np.ndarray) -> str:
         mesh = axes.pcolormesh(matrix, cmap="RdBu_r", vmin=-largest, vmax=largest)
         axes.set(title=title, xticks=[], yticks=[])
         axes.invert_yaxis()  # the first row on top, as a matrix is written
-    figure.colorbar(mesh, ax=figure.axes).solids.set_rasterized(False)
+    bar = figure.colorbar(mesh, ax=figure.axes)
+    if bar.solids is not None:
+        bar.solids.set_rasterized(False)  # shapes, no picture within the picture
     return _svg(figure)
 
 
@@ -77,7 +79,7 @@ def _finite(values: Sequence[float] | np.ndarray, instead: float = LARGEST) -> n
 def _svg(figure: Figure) -> str:
     """Render without the head of an XML file, which has no place in a page, and without the date."""
     file = io.StringIO()
-    with rc_context(SETTINGS):
+    with rc_context(SETTINGS):  # type: ignore[arg-type] - the stubs list every key there is
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     return text[text.index("<svg") :]

@@ -18,7 +18,7 @@ CHOICES = {
     "task": ("every step", "last step"),
     "targets": ("classes", "values"),
 }
-LISTS = ("calls", "memory", "notes")
+LISTS = ("calls", "memory")
 TABLES = ("params", "grads", "trace", "axes", "sizes")
 SIZES = dict.fromkeys("TBIHV", 2)
 LARGEST = 1024
