@@ -79,7 +79,7 @@ def _finite(values: Sequence[float] | np.ndarray, instead: float = LARGEST) -> n
 def _svg(figure: Figure) -> str:
     """Render without the head of an XML file, which has no place in a page, and without the date."""
     file = io.StringIO()
-    with rc_context(SETTINGS):  # type: ignore[arg-type] - the stubs list every key there is
+    with rc_context(SETTINGS):  # type: ignore[arg-type]  # the stubs list every key there is
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()
     return text[text.index("<svg") :]
