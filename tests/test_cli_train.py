@@ -1,5 +1,6 @@
 """`rnncheck train` and `rnncheck sample`: words, files, exit codes, and being stopped at any moment."""
 
+import json
 import os
 import re
 import signal
@@ -312,3 +313,20 @@ def test_commands_do_not_import_numpy_before_they_run() -> None:
         "import rnncheck.cli.train, rnncheck.cli.sample; print('numpy' in sys.modules or 'torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_run_and_its_samples_are_written_as_json(tmp_path, monkeypatch, capsys):
+    """Standard output then holds one document and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.txt").write_text("anna\nbob\ncarla\n", encoding="utf-8")
+    train = ["train", "names", "--data", "names.txt", "--steps", "5", "--checkpoint", "kept", "--json", "-"]
+    assert rnncheck_main(train) == 0
+    run = json.loads(capsys.readouterr().out)
+    assert (run["schema_version"], run["steps"], len(run["losses"]), run["recipe"]["name"]) == (1, 5, 5, "names")
+    assert run["events"][0]["step"] == 0
+    assert len(run["events"][0]["samples"]) == run["recipe"]["sample_count"]
+    assert run["lockstep"]["judged"] == 0, "one framework alone judges nothing"
+    assert rnncheck_main(["sample", "kept", "--n", "3", "--json", "samples.json"]) == 0
+    written = json.loads((tmp_path / "samples.json").read_text(encoding="utf-8"))
+    assert "\n".join(written["samples"]) + "\n" == capsys.readouterr().out
+    assert rnncheck_main(["sample", "kept", "--json", "nowhere/samples.json"]) == 2

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rnncheck.cli.options import Seed, Threads, at_least
+from rnncheck.cli.options import JsonFile, Seed, Threads, at_least
 
 __all__ = ["sample"]
 
@@ -44,6 +44,7 @@ def sample(
         ),
     ] = False,
     seed: Seed = 0,
+    json: JsonFile = None,
     threads: Threads = None,
 ) -> None:
     """Write names, sentences or running text with a model that was trained.
@@ -60,15 +61,22 @@ def sample(
 
     from numpy_impl.checkpoint import load
     from numpy_impl.generate import predict
+    from rnncheck.report.files import STDOUT, check_target, write_text
+    from rnncheck.report.training_json import dump_samples
 
+    if json is not None:
+        check_target(json)
     run = load(checkpoint)
     greedy = temperature == 0
     options: dict[str, Any] = {"method": "greedy" if greedy else "draw", "temperature": 1.0 if greedy else temperature}
     options |= {"top_k": top_k, "top_p": top_p, "zero_state": zero_state}
     rng = np.random.default_rng(seed)
-    length = run.recipe.sample_length
-    if run.recipe.name == "chars":
-        print(predict(run, prime, n or length, rng, **options))
-        return
-    for _ in range(n or run.recipe.sample_count):
-        print(predict(run, prime, length, rng, **options))
+    one_text = run.recipe.name == "chars"
+    length = (n if one_text else None) or run.recipe.sample_length
+    texts = []
+    for _ in range(1 if one_text else n or run.recipe.sample_count):
+        texts.append(predict(run, prime, length, rng, **options))
+        if json != STDOUT:
+            print(texts[-1])
+    if json is not None:
+        write_text(json, dump_samples(run, {"prime": prime, "seed": seed, **options}, texts))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnncheck.cli.options import LARGEST_SEED, Threads, at_least
+from rnncheck.cli.options import LARGEST_SEED, JsonFile, Threads, at_least
 
 __all__ = ["train"]
 
@@ -52,6 +52,7 @@ def train(
             "--set", metavar="NAME=VALUE", help="Change a setting of the recipe: lr, hidden, optimizer, ... Repeatable."
         ),
     ] = None,
+    json: JsonFile = None,
     threads: Threads = None,
 ) -> int:
     """Train a recurrent network on text, in NumPy, in PyTorch, or in both at once.
@@ -75,9 +76,10 @@ def train(
     from numpy_impl.checkpoint import check_place
     from rnncheck.errors import UserError
     from rnncheck.options import torch_available
-    from rnncheck.report.files import STDOUT, check_target
+    from rnncheck.report.files import STDOUT, check_target, write_text
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
+    from rnncheck.report.training_json import TrainingRecord
     from rnncheck.stopping import Stop
     from rnncheck.training import Keeper, Request, Tally, follow, prepare
 
@@ -86,19 +88,22 @@ def train(
     target = checkpoint or resume
     if target == STDOUT:
         raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")
-    if target is not None:
-        check_target(target)
+    for file in (target, json):
+        if file is not None:
+            check_target(file)
     run, text = prepare(Request(recipe, data, steps, seed, sample_every, resume, _settings(settings or [])))
     if target is not None:
         check_place(target)
     total = max(run.step, run.recipe.steps) if steps is None else steps
     every = checkpoint_every or CHECKPOINT_EVERY
-    tally = Tally()
+    tally, taken = Tally(), TrainingRecord(run.step)
     keep = Keeper(target, run)
-    with Stop() as stop, TrainingDisplay(console(), run, text, total, framework, tally) as display:
+    terminal = console(stderr=json == STDOUT)
+    with Stop() as stop, TrainingDisplay(terminal, run, text, total, framework, tally) as display:
         try:
             for record in follow(run, text, total, framework, tally):
                 display(record)
+                taken.add(record)
                 if run.step % every == 0:
                     keep()
                 if stop.signal is not None:
@@ -107,6 +112,8 @@ def train(
             keep()
             raise
         keep()
+    if json is not None:
+        write_text(json, taken.dumps(run, framework, tally))
     if stop.signal is not None:
         display.say(_how_to_go_on(run.step, total, target, _command(recipe, framework, data, total, target)))
         return 128 + stop.signal
