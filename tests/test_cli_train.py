@@ -219,6 +219,7 @@ def test_names_are_written_one_per_line(run) -> None:
 def test_lockstep_prints_the_worst_margin_and_ends_with_a_verdict(
     run, failed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    pytest.importorskip("torch")
     verdict = Verdict.FAILED if failed else Verdict.PASSED
     import rnncheck.lockstep
 
