@@ -1,7 +1,9 @@
 """Loading somebody's file: its imports, definitions and plain constants, and nothing else of it."""
 
 import json
+import signal
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from rnncheck.errors import UserError
 from rnncheck.target import split_target
 from rnncheck.targets.layout import give, take
 from rnncheck.targets.load import load
+from rnncheck.targets.patience import at_most
 from rnncheck.targets.python2 import parse
 from rnncheck.targets.roles import argument_role, gated, gradient_of, parameter_role, remembered, size_role
 from rnncheck.targets.source import read_source
@@ -284,3 +287,15 @@ def test_a_target_has_a_file_and_perhaps_a_name(tmp_path):
     assert split_target(f"{path}:Net") == (path, "Net")
     assert split_target(str(path)) == (path, None)
     assert split_target("json.decoder:JSONDecoder")[1] == "JSONDecoder"
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="timers as POSIX has them")
+def test_patience_counts_work_and_not_the_clock():
+    """A busy machine stretches the clock; what a file is read as must not depend on that."""
+    with at_most(0.2):
+        time.sleep(0.4)
+    with pytest.raises(TimeoutError, match=r"within 0\.2 s"), at_most(0.2):
+        while True:
+            pass
+    with pytest.raises(TimeoutError), at_most(0.02):
+        time.sleep(30)
