@@ -225,7 +225,7 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 def test_a_style_is_found_and_a_mistake_in_it_seen(style, tmp_path):
     body, assumed, right, wrong = STYLES[style]
-    target = load_target(str(network(tmp_path, body)), isolated=False)
+    target = load_target(str(network(tmp_path, body)))
     assert assumed in target.assumed
     report = check_rnn(target)
     assert report.exit_code == 0, report.failures
