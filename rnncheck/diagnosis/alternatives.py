@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncheck.case import Case
-from rnncheck.diagnosis.observation import Arrays, Observation, Seen, differ, right
+from rnncheck.diagnosis.observation import Arrays, Observation, Seen, differ, of_first_call, right
 from rnncheck.textbook import Textbook
 
 __all__ = ["Alternative", "Ask", "true_of"]
@@ -64,4 +64,4 @@ def _equals(alternative: Alternative, s: Seen) -> bool:
 
 def _first_call(s: Seen) -> Arrays:
     """Return the right Trace of a probe."""
-    return {n: a for n, a in right(s.probe).items() if not n.startswith(("second.", "inputs.", "shared."))}
+    return {n: a for n, a in right(s.probe).items() if of_first_call(n)}

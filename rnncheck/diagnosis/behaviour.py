@@ -5,14 +5,14 @@ that is right in the plain cases, the one thing in which those probes differ whe
 repeat, large logits, large gradients, and so on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from rnncheck.diagnosis.formula import distance
-from rnncheck.diagnosis.observation import Observation, Seen, agree, rank, right
-from rnncheck.diagnosis.probes import MIXED, PLAIN
+from rnncheck.diagnosis.observation import Observation, Seen, agree, of_first_call, rank, right
+from rnncheck.diagnosis.probes import IN_LONG, MIXED, PLAIN
 from rnncheck.diagnosis.reading import Reading
 
 __all__ = ["read_behaviour", "read_conditions", "read_sums_that_grow", "wrong_steps"]
@@ -30,7 +30,7 @@ def read_behaviour(observed: Observation, kind: str) -> Iterator[Reading]:
         if names:
             listed = ", ".join(sorted(names, key=rank)[:5]) + (" and others" if len(names) > 5 else "")
             yield Reading(f"{call}.{min(names, key=rank)}", what.format(listed), change)
-    yield from _dtypes(seen)
+    yield from _forms(seen)
     second = _second(seen)
     if second is not None:
         yield second
@@ -46,18 +46,28 @@ def _crashes(seen: Sequence[Seen]) -> Iterator[Reading]:
         yield Reading("", f"the call ends in {message}{where}", "make it run for every case that is offered")
 
 
-def _dtypes(seen: Sequence[Seen]) -> Iterator[Reading]:
-    """Say which arrays are of another dtype, though they have the right shape."""
+def _forms(seen: Sequence[Seen]) -> Iterator[Reading]:
+    """Say which arrays are of another dtype, of another shape, or not finite."""
     found: dict[str, list[str]] = {}
+    strange: dict[str, str] = {}
+    broken: dict[str, list[Seen]] = {}
     for s in seen:
-        for name in s.wrong:
+        for name in filter(of_first_call, s.wrong):
             array, expected = s.arrays[name], right(s.probe)[name]
-            if array.shape == expected.shape and array.dtype != expected.dtype and "." not in name:
+            if array.shape != expected.shape:
+                strange.setdefault(name, f"{name} has shape {array.shape}, expected {expected.shape}")
+            elif array.dtype != expected.dtype:
                 found.setdefault(f"{array.dtype} where the case is {expected.dtype}", []).append(name)
+            elif name not in s.numbers and expected.dtype.kind == "f":
+                broken.setdefault(name, []).append(s)
     for words, names in found.items():
         listed = list(dict.fromkeys(names))
         what = f"{', '.join(listed)} {'is' if len(listed) == 1 else 'are'} {words}"
         yield Reading(listed[0], what, "keep the dtype of the parameters: np.zeros_like, no astype")
+    for name, what in strange.items():
+        yield Reading(name, what, f"return {name} in the shape that is expected")
+    for name, where in list(broken.items())[:1]:
+        yield Reading(name, f"{name} is not finite {_where(where)}", "", explained=False)
 
 
 def _second(seen: Sequence[Seen]) -> Reading | None:
@@ -87,7 +97,7 @@ def read_sums_that_grow(observed: Observation) -> Reading | None:
         return None
     compared = 0
     for before, after in pairwise(seen):
-        for name in wrong & set(before.arrays) & set(after.arrays):
+        for name in wrong & set(before.numbers) & set(after.numbers):
             last = before.arrays.get(f"second.{name}", before.arrays[name])
             if last.shape == after.arrays[name].shape and last.dtype == after.arrays[name].dtype == np.float64:
                 compared += 1
@@ -101,24 +111,23 @@ def read_sums_that_grow(observed: Observation) -> Reading | None:
     )
 
 
-def read_conditions(observed: Observation, kind: str) -> Iterator[Reading]:
-    """Yield the conditions under which results are wrong, for a program that is right in the plain cases."""
+def read_conditions(observed: Observation, kind: str, known: Collection[str]) -> Iterator[Reading]:
+    """Yield the conditions under which other arrays than those `known` are wrong, if the plain cases are right."""
     seen = observed.of_kind(kind)
     if any(s.wrong for s in seen if s.probe.feature == PLAIN):
         return
     found: dict[str, list[Seen]] = {}
     for s in seen:
-        arrays = [n for n in s.wrong if not n.startswith(("second.", "inputs.", "shared."))]
-        if arrays:
+        arrays = [n for n in s.wrong if of_first_call(n)]
+        if arrays and arrays[0] not in known:
             found.setdefault(arrays[0], []).append(s)
     for array, wrong in found.items():
         single = [s for s in wrong if s.probe.feature != MIXED]
+        single = [s for s in single if not s.probe.feature.startswith(IN_LONG)] or single
         if single or len(found) == 1:
             where = _where(single or wrong)
-            shown = single[0] if single else wrong[0]
-            is_what = "wrong" if np.isfinite(shown.arrays[array]).all() else "not finite"
-            what = f"{array} is {is_what} {where}" + ("" if len(wrong) == len(seen) else ", and there only")
-            yield Reading(array, what, "", wrong_steps(shown, array), explained=False)
+            what = f"{array} is wrong {where}" + ("" if len(wrong) == len(seen) else ", and there only")
+            yield Reading(array, what, "", wrong_steps((single or wrong)[0], array), explained=False)
 
 
 def _where(seen: Sequence[Seen]) -> str:

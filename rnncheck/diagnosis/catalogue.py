@@ -16,15 +16,19 @@ from rnncheck.faults import FAULTS, Fault, Faulty, consequences
 
 __all__ = ["Explanation", "explain", "hidden"]
 
+AFFORDABLE = 600
+"""So many pairs may be run besides those that the flow of data suggests."""
 Explanation = tuple[str, ...]
 """Names of faults that together equal the candidate."""
 
 
 def explain(observed: Observation, kind: str, names: Collection[str], base: Explanation = ()) -> list[Explanation]:
     """Return all smallest explanations of what was seen in cases of a kind; each contains `base`. None: unknown."""
-    seen = observed.of_kind(kind)
+    seen = [s for s in observed.of_kind(kind) if not s.raised]
     names = [name for name in names if kind in FAULTS[name].kinds and name not in base]
-    if not seen or _explains(base, seen):
+    if not seen:
+        return []
+    if _explains(base, seen):
         return [base]
     if not base:
         alone: list[Explanation] = [(name,) for name in names if _explains((name,), seen)]
@@ -41,7 +45,7 @@ def explain(observed: Observation, kind: str, names: Collection[str], base: Expl
 def hidden(observed: Observation, cause: str, names: Collection[str]) -> list[str]:
     """Name the faults that would change nothing beside `cause`: the program may have them too, nothing can tell."""
     kinds = set(FAULTS[cause].kinds)
-    seen = [s for s in observed.seen if s.probe.case.kind in kinds]
+    seen = [s for s in observed.seen if s.probe.case.kind in kinds and not s.raised]
     kept = tuple(s.probe for s in seen)
     found = []
     for name in (n for n in names if n != cause and set(FAULTS[n].kinds) & kinds):
@@ -78,14 +82,15 @@ def _mismatches(run: Replay, s: Seen) -> list[str]:
 
 
 def _pairs(names: Sequence[str], seen: Sequence[Seen], base: Explanation) -> Iterator[Explanation]:
-    """Yield the pairs worth running, those with one fault behind the other first."""
+    """Yield the pairs worth running: one behind the other, both on one array, one changing another's result."""
     if len(base) > 1:
         return
     first = min((s.wrong[0] for s in seen if s.wrong), key=rank)
-    both = () if base else combinations([n for n in names if _touches(n, first, seen)], 2)
+    touching = [] if base else [n for n in names if _touches(n, first, seen)]
     front = base or [n for n in names if _explains_up_to(n, first, seen)]
+    rest = product(touching, names) if len(touching) * len(names) <= AFFORDABLE else ()
     tried: set[frozenset[str]] = set()
-    for one, two in (*product(front, names), *both):
+    for one, two in (*product(front, names), *combinations(touching, 2), *rest):
         pair = frozenset((one, two))
         if len(pair) == 2 and pair not in tried:
             tried.add(pair)
@@ -100,7 +105,9 @@ def _explains_up_to(name: str, array: str, seen: Sequence[Seen]) -> bool:
 
 
 def _touches(name: str, first: str, seen: Sequence[Seen]) -> bool:
-    """Tell whether the first array that a fault makes wrong, of those that are shown, is `first`."""
+    """Tell whether the first array that a fault makes wrong is `first`; what an earlier call left may reach any."""
+    if any(pattern.startswith("second.") for pattern in FAULTS[name].corrupts):
+        return True
     wrong = _consequences(FAULTS[name], {array for s in seen for array in s.arrays})
     return bool(wrong) and min(wrong, key=rank) == first
 

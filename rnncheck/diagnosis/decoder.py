@@ -20,6 +20,9 @@ from rnncheck.diagnosis.usage import read_sums
 
 __all__ = ["decode"]
 
+TRUNCATED = ("dh", "da", "dW_hh", "dW_xh", "db_h", "dh0")
+"""What a truncation changes."""
+
 
 def decode(observed: Observation, kind: str) -> list[Reading]:
     """Return what can be read of cases of a kind, in dataflow order."""
@@ -37,8 +40,7 @@ def decode(observed: Observation, kind: str) -> list[Reading]:
         readings += _network(observed)
     if kind == "optim":
         readings += read_updates(observed)
-    if not any(r.array for r in readings):
-        readings += read_conditions(observed, kind)
+    readings += read_conditions(observed, kind, {r.array for r in readings})
     return sorted(readings, key=lambda r: rank(r.array))
 
 
@@ -55,7 +57,8 @@ def _network(observed: Observation) -> list[Reading]:
             found = [Reading("loss", what, "", explained=False)]
     dense = read_dense(observed)
     found += [] if dense is None else [dense]
-    truncation = read_truncation(observed)
-    if truncation is not None and not any(r.array in ("dh", "da") for r in found):
-        found.append(truncation)
+    known = any(r.array in ("dh", "da") and r.explained for r in found)
+    truncation = None if known else read_truncation(observed)
+    if truncation is not None:
+        found = [r for r in found if r.explained or r.array not in TRUNCATED] + [truncation]
     return found

@@ -13,11 +13,11 @@ def read_dense(observed: Observation) -> Reading | None:
     """Say what dx is made of, where it is shown with da."""
     for s in observed.of_kind("rnn"):
         case = s.probe.case
-        if isinstance(case, RNNCase) and case.x.ndim == 3 and {"dx", "da", "dlogits", "h"} <= set(s.arrays):
-            shown = {n: s.arrays[n][None] for n in ("dx", "da", "dlogits", "h")}
+        if isinstance(case, RNNCase) and case.x.ndim == 3 and {"dx", "da", "dlogits", "h"} <= set(s.numbers):
+            shown = {n: s.numbers[n][None] for n in ("dx", "da", "dlogits", "h")}
             W_xh, df = case.params["W_xh"], 1 - shown["h"] ** 2
             own = shown["dlogits"] @ case.params["W_hy"]
-            dh = s.arrays["dh"][None] if "dh" in s.arrays else shown["da"] / df
+            dh = s.numbers["dh"][None] if "dh" in s.numbers else shown["da"] / df
             terms = {
                 "W_xh^T da_t": shown["da"] @ W_xh,
                 "W_xh^T dh_t": dh @ W_xh,

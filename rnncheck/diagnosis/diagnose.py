@@ -10,7 +10,7 @@ from rnncheck.diagnosis.conventions import conventions
 from rnncheck.diagnosis.decoder import decode
 from rnncheck.diagnosis.finding import Cause, Diagnosis, Verdict
 from rnncheck.diagnosis.layout import undo_layout
-from rnncheck.diagnosis.observation import Observation, Seen, observation, rank
+from rnncheck.diagnosis.observation import Observation, Seen, observation, of_first_call, rank
 from rnncheck.diagnosis.probes import PLAIN
 from rnncheck.diagnosis.reading import Reading
 from rnncheck.faults import FAULTS, consequences
@@ -56,8 +56,8 @@ def diagnose(
         network = explanation if kind == "rnn" else network
         causes += [c for c in found if not c.name or c.name not in [known.name for known in causes]]
         if not whole:
+            located += [] if unexplained and kind == "sample" else _located(observed, kind)
             unexplained += _arrays(wrong)
-            located += [r.what for r in decode(observed, kind) if not r.explained]
     return _diagnosis(implementation.name, seen, causes, unexplained, located, names if look_behind else ())
 
 
@@ -95,9 +95,19 @@ def _of_kind(
         return [_by_convention(observed, kind, convention, explanations)], explanations[0] if explanations else (), True
     readings = decode(observed, kind) if any(s.wrong or s.raised for s in observed.of_kind(kind)) else []
     if explanations:
-        return _by_catalogue(observed, kind, explanations, readings), explanations[0], True
-    causes = [Cause(r.what, r.array, r.change, r.evidence, steps=r.steps) for r in readings if r.explained]
+        crashes = [_as_read(r) for r in readings if not r.array]
+        return _by_catalogue(observed, kind, explanations, readings) + crashes, explanations[0], True
+    causes = [_as_read(r) for r in readings if r.explained]
     return causes, (), bool(readings) and all(r.explained for r in readings)
+
+
+def _as_read(r: Reading) -> Cause:
+    return Cause(r.what, r.array, r.change, r.evidence, steps=r.steps)
+
+
+def _located(observed: Observation, kind: str) -> list[str]:
+    """Say where something is wrong that was not explained."""
+    return [r.what for r in decode(observed, kind) if not r.explained]
 
 
 def _by_convention(observed: Observation, kind: str, convention: Alternative, explanations: list[Explanation]) -> Cause:
@@ -124,7 +134,7 @@ def _by_catalogue(
         if name not in (common := set(first).intersection(*map(set, others))) and not same:
             same = tuple(" + ".join(sorted(set(e) - common)) for e in others)
         array = _corrupted(observed, kind, fault.corrupts)
-        read = [r for r in readings if r.array == array and r.explained]
+        read = [r for r in readings if r.explained and (r.array == array or _matches(r.array, fault.corrupts))]
         evidence = "; ".join([*(r.what for r in read[:1]), _extent(observed, kind)])
         steps = read[0].steps if read else ()
         causes.append(Cause(fault.title, array, fault.cure, evidence, name, same, steps, fault.convention))
@@ -134,13 +144,17 @@ def _by_catalogue(
 def _corrupted(observed: Observation, kind: str, patterns: tuple[str, ...]) -> str:
     """Return the first array that a fault makes wrong, of those that are shown; else the first that follows."""
     shown = {n for s in observed.of_kind(kind) for n in s.arrays}
-    first = [n for n in shown if any(fnmatchcase(n, pattern) for pattern in patterns)]
+    first = [n for n in shown if _matches(n, patterns)]
     return min(first or consequences(patterns, shown), key=rank, default=patterns[0])
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _extent(observed: Observation, kind: str) -> str:
     seen = observed.of_kind(kind)
-    arrays = sum(not n.startswith(("inputs.", "shared.", "second.")) for s in seen for n in s.arrays)
+    arrays = sum(of_first_call(n) for s in seen for n in s.arrays)
     return f"a program with just this equals yours in all {arrays} arrays of {len(seen)} probes"
 
 

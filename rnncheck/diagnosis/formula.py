@@ -102,7 +102,8 @@ def number(factor: float, sizes: Mapping[str, int]) -> str:
 
 def _known(sizes: Mapping[str, int]) -> Iterator[tuple[str, float]]:
     yield from (("1", 1.0), ("2", 2.0), ("1/2", 0.5), ("1/log(2)", 1 / np.log(2)), ("log(2)", np.log(2)))
-    products = {**sizes, "(T B)": sizes.get("T", 1) * sizes.get("B", 1)}
+    T, B = sizes.get("T", 1), sizes.get("B", 1)
+    products = {**sizes, "(T B)": T * B, "(T - 1)": T - 1, "(T + 1)": T + 1} if T > 1 else sizes
     for name, value in products.items():
         yield f"1/{name}", 1 / value
         yield name, float(value)

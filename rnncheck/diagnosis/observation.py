@@ -20,7 +20,18 @@ from rnncheck.textbook import Textbook
 from rnncheck.tolerance import underflow, unit_roundoff
 from rnncheck.trace import ORDER
 
-__all__ = ["Observation", "Seen", "agree", "differ", "look", "observation", "rank", "right", "wrong_arrays"]
+__all__ = [
+    "Observation",
+    "Seen",
+    "agree",
+    "differ",
+    "look",
+    "observation",
+    "of_first_call",
+    "rank",
+    "right",
+    "wrong_arrays",
+]
 
 Arrays = Mapping[str, np.ndarray]
 UNITS = {8: 2.0**16, 4: 2.0**9}
@@ -39,6 +50,13 @@ class Seen:
     def wrong(self) -> list[str]:
         """The arrays that differ from the right ones, in dataflow order."""
         return wrong_arrays(self.arrays, right(self.probe))
+
+    @cached_property
+    def numbers(self) -> Arrays:
+        """The arrays that can be calculated with: of the right shape, floating, finite."""
+        expected = right(self.probe)
+        formed = {n: a for n, a in self.arrays.items() if n in expected and a.shape == expected[n].shape}
+        return {n: a for n, a in formed.items() if a.dtype.kind == "f" and np.isfinite(a).all()}
 
 
 @dataclass(frozen=True)
@@ -109,6 +127,11 @@ def look(implementation: Implementation, probe: Probe) -> Arrays:
 def right(probe: Probe) -> Arrays:
     """Return what is right."""
     return look(Textbook(), probe)
+
+
+def of_first_call(name: str) -> bool:
+    """Tell whether an array is one that a call returns, and not what is seen afterwards."""
+    return not name.startswith(("second.", "inputs.", "shared."))
 
 
 def wrong_arrays(arrays: Arrays, expected: Arrays) -> list[str]:

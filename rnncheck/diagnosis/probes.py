@@ -3,8 +3,8 @@
 The plain cases make the inner values readable from outside. No token occurs twice, so that each column of dW_xh is one
 da_t; the states h_0..h_T of all sequences are fewer than H, so that a sum over them can be taken apart; so are the
 gradients of the logits beside V. Three cases share their parameters: an operator of size (H, H) needs H equations.
-T, B, T B, H and V all differ, and 2 is none of them: a factor tells where it comes from. What is wrong in one of the
-other probes alone is wrong because of the one thing in which it differs.
+T - 1, T, B, T B, H and V all differ, and 2 is none of them: a factor tells where it comes from. What is wrong in one
+of the other probes alone is wrong because of the one thing in which it differs.
 """
 
 from collections.abc import Iterator
@@ -18,12 +18,13 @@ from rnncheck.diagnosis.manner import Manner
 from rnncheck.faults.probes import probes as catalogue_probes
 from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case
 
-__all__ = ["LONG", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
+__all__ = ["IN_LONG", "LONG", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
 
 PLAIN = ""
 """The feature of a probe without any."""
 MIXED = "with many things at once"
-T = 4
+IN_LONG = "in sequences of"
+T = 5
 SEED = 31
 LONG = (8, 30, 105)
 """Lengths for truncation after 5, 25 and 100 steps, and for reading off any other up to 103."""
@@ -44,7 +45,7 @@ def probes(manner: Manner) -> tuple[Probe, ...]:
     B = manner.B
     asked = (Probe(_mixed(B), MIXED, twice=True), *_plain(B), *_variations(B), *_long(B))
     network = [replace(p, case=manner.put(p.case)) for p in asked if isinstance(p.case, RNNCase)]
-    others = [Probe(c, _settings(c), twice=True) for c in catalogue_probes(T + 1, seed=SEED) if c.kind != "rnn"]
+    others = [Probe(c, _settings(c), twice=True) for c in catalogue_probes(T, seed=SEED) if c.kind != "rnn"]
     return (*network, *others)
 
 
@@ -123,4 +124,4 @@ def _long(B: int) -> Iterator[Probe]:
     for length in LONG:
         design = replace(_design(B), T=length, gain=1.0, orthogonal=True, input_scale=0.05, h0=False, biases=False)
         case = make_rnn_case(design, SEED)
-        yield Probe(replace(case, name=f"long-{length}"), f"in sequences of {length} steps")
+        yield Probe(replace(case, name=f"long-{length}"), f"{IN_LONG} {length} steps")

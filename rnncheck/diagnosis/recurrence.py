@@ -29,6 +29,7 @@ def read_recurrence(t: Table) -> Iterator[Reading]:
         )
     elif derivative is not None and (derivative.explained or t.dh is not None):
         yield derivative
+    carry = None
     if t.sizes["T"] > 1 and (t.dh is not None or derivative is None or not derivative.explained):
         dh = t.divided(t.da) if t.dh is None or overwritten else t.dh
         carry = _carry(t, dh)
@@ -36,8 +37,16 @@ def read_recurrence(t: Table) -> Iterator[Reading]:
             yield carry
     if "dh0" in t.shown:
         dh0 = _first_state(t)
-        if dh0 is not None:
+        if dh0 is not None and not _same_mistake(dh0, carry):
             yield dh0
+
+
+def _same_mistake(dh0: Reading, carry: Reading | None) -> bool:
+    """Tell whether dh0 is what the wrong carry sends back from the first step: one mistake, not two."""
+    if carry is None or not carry.explained:
+        return False
+    formula = carry.what.rpartition("dh_t = ")[2].removeprefix(f"{OWN} + ").replace("{t+1}", "1")
+    return not dh0.explained or dh0.what == f"dh0 = {formula}"
 
 
 def _overwritten(t: Table) -> bool:
@@ -74,7 +83,8 @@ def _derivative(t: Table) -> Reading | None:
     """Read da_t / dh_t: at every step where dh is shown, else at the last."""
     if t.dh is not None:
         terms = {f"{name} dh_t".removeprefix("1 "): factor * t.dh for name, factor in _derivatives(t).items()}
-        return read(Relation("da", "da_t", t.da, {f"{t.df_name} dh_t": 1.0}, terms, t.sizes, most=2))
+        found = read(Relation("da", "da_t", t.da, {f"{t.df_name} dh_t": 1.0}, terms, t.sizes, most=2))
+        return found if found is None or found.explained else _bounded(t, t.dh) or found
     carry = np.concatenate([t.da[:, 1:] @ t.params["W_hh"], np.zeros_like(t.da[:, :1])], axis=1)
     for name, factor in _derivatives(t).items():
         if distance(t.da, factor * (t.own + carry)) <= EXACT:
@@ -90,6 +100,15 @@ def _derivative(t: Table) -> Reading | None:
         return None
     T = t.sizes["T"]
     return Reading("da", f"{last.what} at the last step", f"{last.change} there", (T,), last.explained)
+
+
+def _bounded(t: Table, dh: Array) -> Reading | None:
+    """Recognise a da that is clipped element by element."""
+    bound = float(np.abs(t.da).max())
+    if distance(t.da, np.clip(t.df * dh, -bound, bound)) > EXACT:
+        return None
+    what = f"da_t is clipped to ±{bound:.6g} at every step"
+    return Reading("da", what, "finish the backward pass, then clip the gradients of the parameters")
 
 
 def _carry(t: Table, dh: Array) -> Reading | None:

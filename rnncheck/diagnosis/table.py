@@ -36,12 +36,9 @@ class Table:
         self.h0 = np.stack([empty if c.h0 is None else c.h0 for c in self.cases])
         self.right = {name: np.stack([right(s.probe)[name] for s in plain]) for name in right(plain[0].probe)}
         self.shown = {
-            name: np.stack([s.arrays[name] for s in plain])
-            for name, array in right(plain[0].probe).items()
-            if all(
-                name in s.arrays and s.arrays[name].shape == array.shape and s.arrays[name].dtype.kind == "f"
-                for s in plain
-            )
+            name: np.stack([s.numbers[name] for s in plain])
+            for name in self.right
+            if all(name in s.numbers for s in plain)
         }
 
     def good(self, name: str) -> bool:

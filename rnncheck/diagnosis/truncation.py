@@ -25,15 +25,15 @@ def read_truncation(observed: Observation) -> Reading | None:
     wrong = [s for s in long if set(s.wrong) & set(COMPARED)]
     if not wrong:
         return None
-    for form, words in (("windowed", "no further than {k} steps"), ("chunked", "not across every {k}th step")):
+    for form, words in (("windowed", "goes back no further than {k} steps"), ("chunked", "stops every {k} steps")):
         fitting: set[int] | None = None
         for s in wrong:
             assert isinstance(s.probe.case, RNNCase)
-            fits = {k for k, arrays in _truncated(s.probe.case, right(s.probe), form) if _equal(s.arrays, arrays)}
+            fits = {k for k, arrays in _truncated(s.probe.case, right(s.probe), form) if _equal(s.numbers, arrays)}
             fitting = fits if fitting is None else fitting & fits
         if fitting:
             k = min(fitting)
-            what = f"the gradient goes back {words.format(k=k)}, though full BPTT is asked for"
+            what = f"the gradient {words.format(k=k)}, though full BPTT is asked for"
             change = "go back to the first step; or ask for " + f'bptt="{form}", k={k}'
             return Reading(next(iter(wrong[0].wrong)), what, change, evidence=f"equals {form} BPTT with k = {k}")
     return None

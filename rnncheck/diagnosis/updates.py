@@ -24,8 +24,8 @@ def read_updates(observed: Observation) -> Iterator[Reading]:
         if not isinstance(case, OptimCase) or case.method in done or not wrong:
             continue
         done.add(case.method)
-        words = [_update(case, s.arrays, step) for step in (1, 2) if any(n.startswith(f"step{step}.") for n in wrong)]
-        stuck = [n for n, w in case.params.items() if np.array_equal(s.arrays.get(f"step1.{n}", 0 * w), w)]
+        words = [_update(case, s.numbers, step) for step in (1, 2) if any(n.startswith(f"step{step}.") for n in wrong)]
+        stuck = [n for n, w in case.params.items() if np.array_equal(s.numbers.get(f"step1.{n}", 0 * w), w)]
         change = _rule(case)
         if stuck and len(stuck) < len(case.params):
             yield Reading(
@@ -44,6 +44,9 @@ def _rule(case: OptimCase) -> str:
 
 def _update(case: OptimCase, arrays: Arrays, step: int) -> str:
     """Write update number `step` as a formula, empty if there is none."""
+    needed = {f"step{s}.{n}" for n in case.params for s in {1, max(1, step - 1), step}}
+    if not needed <= set(arrays):
+        return ""
     before = case.params if step == 1 else {n: arrays[f"step{step - 1}.{n}"] for n in case.params}
     u, terms = [], dict[str, list[np.ndarray]]()
     for name, start in case.params.items():
