@@ -135,6 +135,25 @@ def test_a_saved_adapter_is_the_same_adapter(name, tmp_path):
     assert check_rnn(again, select="T=3").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ("--save-adapter mine.py", "mine.py exists already and is left as it is"),
+        ("--json mine.py", "mine.py is what is read: the report would overwrite it"),
+        ("--junit ./mine.py", "mine.py is what is read: the report would overwrite it"),
+    ],
+)
+@pytest.mark.parametrize("target", ["mine.py", "mine.py:RNN"])
+def test_the_file_that_is_judged_is_never_overwritten(options, sentence, target, tmp_path, monkeypatch, capsys):
+    """It was: --save-adapter put the adapter in the place of the network, and judged that."""
+    monkeypatch.chdir(tmp_path)
+    text = (TARGETS / "column_class.py").read_text("utf-8")
+    (tmp_path / "mine.py").write_text(text, "utf-8")
+    assert main(["check", target, *options.split()]) == 2
+    assert sentence in capsys.readouterr().err
+    assert (tmp_path / "mine.py").read_text("utf-8") == text
+
+
 def test_a_saved_adapter_can_be_edited(tmp_path):
     path = tmp_path / "adapter.py"
     text = source_text(replace(BY_HAND, source=str(TARGETS / "globals_function.py")), path.name, "")

@@ -285,9 +285,9 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--list --json -", "Invalid value for --list: it runs no check, so there is nothing to report"),
         (
             "--recipe names --data {file} --json {file}",
-            "names.txt is the text that is read: the report would overwrite",
+            "names.txt is what is read: the report would overwrite",
         ),
-        ("--recipe names --data {file} --junit ./{file}", "names.txt is the text that is read"),
+        ("--recipe names --data {file} --junit ./{file}", "names.txt is what is read"),
         ("--recipe chars --published", "add --recipe names"),
         ("--recipe names --lengths 5", "recipe names has its own sizes and dtype; leave one of the two out"),
         ("--recipe names --dtype float32", "recipe names has its own sizes and dtype; leave one of the two out"),

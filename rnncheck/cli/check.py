@@ -85,17 +85,20 @@ def check(
     """
     from rnncheck.check import Inquiry
     from rnncheck.cli.output import Output
-    from rnncheck.errors import NotJudgedError
+    from rnncheck.errors import NotJudgedError, UserError
     from rnncheck.report.files import check_target
 
     if repro is not None and results is not None:
         raise typer.BadParameter(
             "files answer no new case, so none can be made smaller; leave it out", param_hint="--repro"
         )
-    output = Output(json, junit, html=html, github=github)
+    judged = _file_of(target)
+    output = Output(json, junit, judged, html=html, github=github)
     for file in (save_adapter, repro):
         if file is not None:
             check_target(file)
+            if file.exists() and (file == save_adapter or (judged is not None and file.samefile(judged))):
+                raise UserError(f"{file} exists already and is left as it is; choose another name")
     try:
         found = _chosen(target, results, trust)
     except NotJudgedError as why:
@@ -109,6 +112,12 @@ def check(
     if repro is not None:
         _reproduce(inquiry, report, repro, hints)
     return _tell(inquiry, report, output, hints)
+
+
+def _file_of(text: str | None) -> Path | None:
+    """Return the file that is to be judged, so that no report is written over it; None if it is no file."""
+    names = () if text is None else (text, text.rpartition(":")[0])
+    return next((Path(name) for name in names if name and Path(name).is_file()), None)
 
 
 def _chosen(text: str | None, results: Path | None, trust: bool) -> "Target":

@@ -48,9 +48,7 @@ class Output:
                     f"{first} and {option} both name {name}: one would overwrite the other; choose two places"
                 )
         if self.data is not None and self.data.resolve() in seen:
-            raise UserError(
-                f"{self.data} is the text that is read: the report would overwrite it; choose another place"
-            )
+            raise UserError(f"{self.data} is what is read: the report would overwrite it; choose another place")
 
     @property
     def console(self) -> Console:
