@@ -57,7 +57,7 @@ def clip_grad_norm(
     if norm + epsilon <= limit:
         return _unchanged(g, out), norm
     with np.errstate(invalid="ignore"):  # infinity times zero, as in torch
-        return np.multiply(g, np.minimum(1, limit / (norm + epsilon)), out=out), norm
+        return np.multiply(g, limit / (norm + epsilon), out=out), norm
 
 
 def _norm(g: Real[np.ndarray, "N"]) -> np.floating:

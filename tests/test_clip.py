@@ -166,10 +166,10 @@ def test_a_norm_whose_square_leaves_the_range_is_still_right(size):
     np.testing.assert_allclose(clipped / np.float32(size), [0.6, 0.8], rtol=few)
 
 
-def test_an_infinite_bound_only_measures():
-    g = np.array([3.0, 4.0])
-    clipped, norm = clip_grad_norm(g, math.inf)
-    assert norm == 5
+@pytest.mark.parametrize(("g", "measured"), [([3.0, 4.0], 5.0), ([1.5e308] * 4, math.inf)], ids=["5", "overflow"])
+def test_an_infinite_bound_only_measures(g, measured):
+    clipped, norm = clip_grad_norm(np.array(g), math.inf)
+    assert norm == measured
     np.testing.assert_array_equal(clipped, g)
 
 

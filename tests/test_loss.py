@@ -96,6 +96,13 @@ def test_logits_of_900_give_the_exact_loss(dtype):
     extremes(cross_entropy, cross_entropy_backward, dtype)
 
 
+def test_the_sum_is_what_is_meant_if_nothing_is_said():
+    p = Problem.draw(1)
+    one, same = cross_entropy(p.logits, p.y), cross_entropy(p.logits, p.y, "sum", IGNORE_INDEX)
+    np.testing.assert_array_equal(one.loss, same.loss)
+    np.testing.assert_array_equal(cross_entropy_backward(one.p, p.y), cross_entropy_backward(one.p, p.y, "sum"))
+
+
 def test_uniform_logits_give_log_V():
     loss, p = cross_entropy(np.full((3, 2, 27), -5.0), np.zeros((3, 2), int), "mean")
     assert_close(loss, np.array(np.log(27)))
@@ -279,6 +286,14 @@ def test_wrong_calls_are_refused():
         cross_entropy(p.logits, np.full_like(p.y, IGNORE_INDEX), "mean")
     with pytest.raises(ValueError, match="dloss is missing"):
         cross_entropy_backward(softmax(p.logits), p.y, "none")
+
+
+def test_a_vocabulary_of_one_leaves_nothing_to_lose_with_targets_or_without():
+    logits, y = np.array([[[3.0], [-2.0]]]), np.array([[0, IGNORE_INDEX]])
+    loss, p = cross_entropy(logits, y, "none")
+    np.testing.assert_array_equal(loss, [[0, 0]])
+    np.testing.assert_array_equal(p, [[[1], [1]]])
+    assert not cross_entropy_backward(p, y, "none", dloss=np.ones((1, 2))).any()
 
 
 def test_all_targets_ignored_is_a_sum_of_nothing():

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 import jaxtyping
 import numpy as np
@@ -113,30 +114,52 @@ def run(optimiser, gradients, lr, w=0.0):
     return steps
 
 
+NO_BUFFER = "under momentum 0: both act on the momentum buffer, and there is none; set momentum or leave them out"
+EPSILON = "without it an element that never had a gradient would be 0 / 0"
+DESCENT = "descent steps against the gradient"
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SGD(momentum=-0.1), "momentum is -0.1: it must be zero or positive, and finite; 0 is plain SGD"),
-        (lambda: SGD(momentum=0.9, dampening=-1.0), "dampening is -1.0: it must be zero or positive, and finite;"),
-        (lambda: SGD(momentum=0.9, dampening=1.0), "dampening is 1.0: from 1 on no gradient gets in;"),
-        (lambda: SGD(dampening=0.9), "dampening is 0.9 and zero_start False under momentum 0: both act on"),
-        (lambda: SGD(zero_start=True), "dampening is 0.0 and zero_start True under momentum 0: both act on"),
-        (lambda: Adagrad(eps=0.0), "eps is 0.0: it must be positive and finite; without it an element that never"),
-        (lambda: Adagrad(initial_accumulator=-1.0), "initial_accumulator is -1.0: it must be zero or positive,"),
+        (
+            lambda: SGD(momentum=-0.1),
+            "momentum is -0.1: it must be zero or positive, and finite; 0 is plain SGD, 0.9 is common",
+        ),
+        (
+            lambda: SGD(momentum=0.9, dampening=-1.0),
+            "dampening is -1.0: it must be zero or positive, and finite; "
+            "0 adds the whole gradient to the momentum buffer",
+        ),
+        (
+            lambda: SGD(momentum=0.9, dampening=1.0),
+            "dampening is 1.0: from 1 on no gradient gets in; give less than 1",
+        ),
+        (lambda: SGD(dampening=0.9), f"dampening is 0.9 and zero_start False {NO_BUFFER}"),
+        (lambda: SGD(zero_start=True), f"dampening is 0.0 and zero_start True {NO_BUFFER}"),
+        (lambda: Adagrad(eps=0.0), f"eps is 0.0: it must be positive and finite; {EPSILON}"),
+        (
+            lambda: Adagrad(initial_accumulator=-1.0),
+            "initial_accumulator is -1.0: it must be zero or positive, and finite; it stands for squared gradients",
+        ),
+        (
+            lambda: run_float32(Adagrad(initial_accumulator=1e39)),
+            "initial_accumulator is 1e+39: it must be zero or positive, and finite; it stands for squared gradients",
+        ),
         (
             lambda: run_float32(Adagrad(eps=1e-50)),
-            "eps is 1e-50 (0.0 in float32): it must be positive and finite; without it",
+            f"eps is 1e-50 (0.0 in float32): it must be positive and finite; {EPSILON}",
         ),
-        (lambda: run(SGD(), [1.0], 0.0), "lr is 0.0: it must be positive and finite; descent steps against"),
-        (lambda: run(Adagrad(), [1.0], -0.1), "lr is -0.1: it must be positive and finite; descent"),
-        (lambda: run(SGD(), [1.0], math.inf), "lr is inf (inf in float64): it must be positive and finite; descent"),
-        (lambda: run(SGD(), [1.0], math.nan), "lr is nan: it must be positive and finite; descent"),
+        (lambda: run(SGD(), [1.0], 0.0), f"lr is 0.0: it must be positive and finite; {DESCENT}"),
+        (lambda: run(Adagrad(), [1.0], -0.1), f"lr is -0.1: it must be positive and finite; {DESCENT}"),
+        (lambda: run(SGD(), [1.0], math.inf), f"lr is inf (inf in float64): it must be positive and finite; {DESCENT}"),
+        (lambda: run(SGD(), [1.0], math.nan), f"lr is nan: it must be positive and finite; {DESCENT}"),
     ],
 )
 def test_settings_out_of_range_are_refused_in_one_sentence(make, message):
     with pytest.raises(ValueError, match=r".") as caught:
         make()
-    assert str(caught.value).startswith(message)
+    assert str(caught.value) == message
 
 
 def run_float32(optimiser):
@@ -178,6 +201,16 @@ def run_float32(optimiser):
             ValueError,
             "state['v'] has shape (1,), expected (3,) as w has: one element per parameter",
         ),
+        (
+            {"state": {"v": np.ones(3, np.float32), "started": np.array(True)}},
+            TypeError,
+            "state['v'] is float32 but w is float64: nothing is cast silently; use .astype",
+        ),
+        (
+            {"state": {"v": np.ones(3), "started": True}},
+            TypeError,
+            "state['started'] is a bool, expected a NumPy array; convert it with np.asarray(state['started'])",
+        ),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused_in_one_sentence(arrays_given, error, message):
@@ -186,3 +219,13 @@ def test_arrays_that_do_not_fit_are_refused_in_one_sentence(arrays_given, error,
     with pytest.raises(error) as caught:
         optimiser.step(**given)
     assert str(caught.value) == message
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.parametrize("optimiser", [SGD(), SGD(momentum=0.9), Adagrad()], ids=["plain", "momentum", "adagrad"])
+def test_a_state_is_made_of_an_array_and_is_not_another_optimisers(optimiser):
+    with pytest.raises(TypeError, match=r"^w is a list, expected a NumPy array; convert it with np.asarray\(w\)$"):
+        optimiser.init([1.0, 2.0])
+    expected = sorted(optimiser.init(np.ones(2))) or "nothing"
+    with pytest.raises(ValueError, match=re.escape(f"state holds ['n', 'z'], expected {expected}: start with")):
+        optimiser.step(np.ones(2), np.ones(2), {"z": np.ones(2), "n": np.ones(2)}, 0.1)

@@ -93,6 +93,19 @@ def test_greedy_takes_the_largest_logit_and_the_first_of_equals():
 
 
 @pytest.mark.parametrize(
+    ("settings", "kept"),
+    [({"top_k": 2}, 2), ({"top_k": 1}, 1), ({"temperature": 0.5, "top_k": 3}, 3), ({"temperature": 2.0}, V)],
+    ids=str,
+)
+def test_p_is_the_softmax_at_the_temperature_over_the_kept_tokens(settings, kept):
+    params, first = model(), np.array([0, 1, 2])
+    tokens, p, _ = sample(params, first, uniforms(), **settings)
+    logits = forward(params, np.vstack([first[None], tokens[:-1]])).logits / settings.get("temperature", 1.0)
+    least = np.sort(logits, axis=-1)[..., -kept, None]
+    np.testing.assert_allclose(p, softmax(np.where(logits >= least, logits, -np.inf)), rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize(
     "settings", [{}, {"temperature": 0.6}, {"top_k": 2}, {"top_p": 0.7}, {"stop": 1}, {"method": "greedy"}]
 )
 def test_streams_do_not_touch_each_other(settings):
@@ -134,6 +147,7 @@ def test_every_dtype_runs_through_and_stays(dtype):
     result = sample(params, first, uniforms(dtype=dtype), h0, temperature=0.8, top_k=4, top_p=0.9, stop=0)
     assert result.p.dtype == result.h_T.dtype == h0.dtype == dtype
     assert result.tokens.dtype == np.int64
+    assert sample(params, first, uniforms(dtype=dtype)).h_T.dtype == dtype
 
 
 def pairs_g_test(sample_):

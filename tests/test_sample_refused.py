@@ -61,7 +61,7 @@ WRONG = [
         ValueError,
         "uniforms has shape (0, 3), expected (T, B) with T from 1 on: one number per token to write",
     ),
-    ({"uniforms": np.zeros(3)}, ValueError, "uniforms has shape (3,), expected (T, B) with T from 1 on"),
+    ({"uniforms": np.zeros(3)}, ValueError, "uniforms has shape (3,), expected (T, B) with T from 1 on: one"),
     ({"first": [0, 1, 2]}, TypeError, "first is a list, expected a NumPy array; convert it"),
     (
         {"uniforms": [[0.5] * 3]},
@@ -91,6 +91,15 @@ def test_wrong_arguments_are_refused_in_one_sentence(wrong, error, message):
     arguments = {"params": model(), "first": np.array([0, 1, 2]), "uniforms": uniforms()} | wrong
     with pytest.raises(error) as caught:
         sample(**arguments)
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.parametrize(("wrong", "error", "message"), [case for case in WRONG if "uniforms" not in case[0]])
+def test_stream_refuses_the_same_in_the_same_words_before_it_is_asked_for_a_token(wrong, error, message):
+    arguments = {"params": model(), "first": np.array([0, 1, 2]), "uniforms": uniforms()} | wrong
+    with pytest.raises(error) as caught:
+        stream(**arguments)
     assert str(caught.value).startswith(message)
 
 
@@ -130,10 +139,26 @@ def test_weights_that_have_diverged_are_named(bad):
     [
         (np.zeros((0, 2), int), ValueError, "x has shape (0, 2): T and B must be at least 1"),
         (np.array([[0], [7]]), ValueError, "x[1, 0] is 7: ids run from 0 to 4"),
-        (np.zeros((3, 1, V)), TypeError, "x is float64 with shape (3, 1, 5), expected token ids (T, B): sampling"),
+        (
+            np.zeros((3, 1, V)),
+            TypeError,
+            "x is float64 with shape (3, 1, 5), expected token ids (T, B): sampling feeds back ids",
+        ),
     ],
 )
 def test_a_priming_text_that_is_none_is_refused(x, error, message):
     with pytest.raises(error) as caught:
         prime(model(), x)
     assert str(caught.value).startswith(message)
+
+
+@pytest.mark.usefixtures("shapes_unchecked")
+def test_priming_refuses_wrong_parameters_states_and_nonlinearities():
+    params, x = model(), np.array([[0], [1]])
+    with pytest.raises(ValueError, match=r"^h0 has shape \(2, 6\), expected \(B, H\) = \(1, 6\)"):
+        prime(params, x, np.zeros((2, H)))
+    with pytest.raises(ValueError, match=r"^nonlinearity is 'sigmoid', expected one of tanh, relu"):
+        prime(params, x, nonlinearity="sigmoid")
+    del params["W_hh"]
+    with pytest.raises(ValueError, match=r"W_hh"):
+        prime(params, x)

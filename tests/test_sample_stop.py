@@ -87,6 +87,27 @@ def test_stream_yields_what_sample_returns(stop):
     assert (whole.tokens[n:] == NO_TOKEN).all()
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"nonlinearity": "relu"},
+        {"method": "greedy"},
+        {"temperature": 0.5},
+        {"temperature": 2.0, "top_k": 2},
+        {"top_p": 0.5},
+        {"h0": np.full((B, H), 0.8)},
+    ],
+    ids=str,
+)
+def test_stream_heeds_every_setting_that_sample_heeds(settings):
+    params, first, u = model(), np.array([0, 4, 2]), uniforms(40)
+    whole, plain = sample(params, first, u, **settings), sample(params, first, u)
+    assert (whole.tokens != plain.tokens).any(), "the setting makes a difference"
+    drawn = list(stream(params, first, u, **settings))
+    np.testing.assert_array_equal([d.tokens for d in drawn], whole.tokens)
+    np.testing.assert_array_equal([d.p for d in drawn], whole.p)
+
+
 def test_stream_takes_no_number_more_than_it_writes_tokens():
     params, legacy, ours = counting_model(), np.random.RandomState(1), np.random.RandomState(1)
     rows = (ours.random_sample(1) for _ in range(15))
@@ -115,18 +136,20 @@ def test_names_one_after_the_other_use_up_the_legacy_stream_as_published():
         assert name == published_loop(params, theirs, newline=0, longest=15)
 
 
-def assert_primes(prime_):
+def assert_primes(prime_, nonlinearity="tanh"):
     """After reading a text, the next token is drawn from what the forward pass says after the whole text."""
     params, h0 = model(), 0.2 * np.ones((2, H))
     for length in (1, 2, 7):
         text = np.random.default_rng(length).integers(0, V, (length, 2))
-        first, h = prime_(params, text, h0)
-        p = sample(params, first, uniforms(1, 2), h).p[0]
-        np.testing.assert_allclose(p, softmax(forward(params, text, h0).logits[-1]), rtol=0, atol=ROUNDING)
+        first, h = prime_(params, text, h0, nonlinearity=nonlinearity)
+        p = sample(params, first, uniforms(1, 2), h, nonlinearity=nonlinearity).p[0]
+        read = forward(params, text, h0, nonlinearity=nonlinearity)
+        np.testing.assert_allclose(p, softmax(read.logits[-1]), rtol=0, atol=ROUNDING)
 
 
-def test_priming_reads_the_text_token_by_token():
-    assert_primes(prime)
+@pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
+def test_priming_reads_the_text_token_by_token(nonlinearity):
+    assert_primes(prime, nonlinearity)
 
 
 @pytest.mark.parametrize("length", [1, 3])
@@ -137,7 +160,7 @@ def test_what_priming_returns_is_its_own(length):
     assert not np.shares_memory(h, h0)
 
 
-def multi_hot(params, x, h0):
+def multi_hot(params, x, h0, nonlinearity):
     bag = np.zeros((1, x.shape[1], V))
     for row in x[:-1]:
         bag[0, np.arange(x.shape[1]), row] = 1
@@ -146,7 +169,11 @@ def multi_hot(params, x, h0):
 
 @pytest.mark.parametrize(
     "faulty",
-    [multi_hot, lambda params, x, h0: prime(params, x), lambda params, x, h0: (x[-1], forward(params, x, h0).h_T)],
+    [
+        multi_hot,
+        lambda params, x, h0, nonlinearity: prime(params, x),
+        lambda params, x, h0, nonlinearity: (x[-1], forward(params, x, h0).h_T),
+    ],
     ids=["multi-hot", "h0 ignored", "last token read twice"],
 )
 def test_the_priming_test_catches_a_faulty_priming(faulty):
