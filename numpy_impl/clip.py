@@ -35,7 +35,7 @@ def clip_grad_value(
     """
     _check(g, out)
     limit = positive("bound", bound, g.dtype, "leave clipping out to keep gradients as they are", finite=False)
-    within = g.max(initial=0) <= limit and g.min(initial=0) >= -limit  # False when there is a NaN
+    within = g.size == 0 or (np.maximum.reduce(g, None) <= limit and np.minimum.reduce(g, None) >= -limit)  # NaN: no
     return _unchanged(g, out) if within else np.clip(g, -limit, limit, out=out)
 
 

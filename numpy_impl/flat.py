@@ -5,27 +5,54 @@ names remain, as views. Order is the order of the dictionary the vector was pack
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from numpy_impl.shapes import Real
 
-__all__ = ["Flat"]
+__all__ = ["Flat", "Layout"]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Where each array lies in the vector. Flats of one layout share the object, so that it is worked out once."""
+
+    shapes: dict[str, tuple[int, ...]]
+    dtype: np.dtype
+    places: dict[str, slice]
+    size: int
+
+    @classmethod
+    def of(cls, shapes: Mapping[str, tuple[int, ...]], dtype: np.dtype) -> "Layout":
+        """Lay the arrays one after the other, in the order of their names."""
+        places, start = {}, 0
+        for name, shape in shapes.items():
+            places[name] = slice(start, start + prod(shape))
+            start = places[name].stop
+        return cls(dict(shapes), dtype, places, start)
+
+    @lru_cache(maxsize=64)  # noqa: B019 - a layout is small, and there are as many as models
+    def prefixed(self, prefix: str) -> "Layout":
+        """Return the same layout with `prefix` before every name: `d` for gradients."""
+        return Layout.of({prefix + name: shape for name, shape in self.shapes.items()}, self.dtype)
 
 
 class Flat(dict[str, np.ndarray]):
     """Arrays by name, each a view of the vector `flat`: write to either and both change."""
 
     flat: Real[np.ndarray, "N"]
+    layout: Layout
 
-    def __init__(self, flat: Real[np.ndarray, "N"], shapes: Mapping[str, tuple[int, ...]]):
+    def __init__(self, flat: Real[np.ndarray, "N"], shapes: Mapping[str, tuple[int, ...]] | Layout):
         self.flat = flat
-        start = 0
-        for name, shape in shapes.items():
-            size = int(np.prod(shape))
-            super().__setitem__(name, flat[start : start + size].reshape(shape))
-            start += size
+        self.layout = shapes if isinstance(shapes, Layout) else Layout.of(shapes, flat.dtype)
+        super().__init__(
+            {name: flat[place].reshape(self.layout.shapes[name]) for name, place in self.layout.places.items()}
+        )
 
     @classmethod
     def pack(cls, arrays: Mapping[str, np.ndarray]) -> "Flat":
@@ -38,15 +65,27 @@ class Flat(dict[str, np.ndarray]):
         return cls(flat, {name: a.shape for name, a in arrays.items()})
 
     @classmethod
+    def empty(cls, like: Mapping[str, np.ndarray], prefix: str = "") -> "Flat":
+        """Return uninitialised arrays in the shapes and dtype of `like`, every name with `prefix` before it."""
+        layout = _layout(like)
+        if prefix:
+            layout = layout.prefixed(prefix)
+        return cls(np.empty(layout.size, layout.dtype), layout)
+
+    @classmethod
     def zeros(cls, like: Mapping[str, np.ndarray], prefix: str = "") -> "Flat":
         """Return zeros in the shapes and dtype of `like`, every name with `prefix` before it."""
-        dtype = next(iter(like.values())).dtype
-        size = sum(a.size for a in like.values())
-        return cls(np.zeros(size, dtype), {prefix + name: a.shape for name, a in like.items()})
+        zeros = cls.empty(like, prefix)
+        zeros.flat.fill(0)
+        return zeros
 
     def copy(self) -> "Flat":
         """Copy the vector and the views."""
-        return Flat(self.flat.copy(), {name: a.shape for name, a in self.items()})
+        return self.over(self.flat.copy())
+
+    def over(self, flat: Real[np.ndarray, "N"]) -> "Flat":
+        """Return the same names as views of another vector."""
+        return Flat(flat, self.layout)
 
     def __setitem__(self, name: str, value: np.ndarray) -> None:
         """Write into the view; a name can be neither added nor bound to another array, and nothing is broadcast."""
@@ -65,4 +104,11 @@ class Flat(dict[str, np.ndarray]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let `copy` and `pickle` rebuild the views: copied one by one they would no longer be views."""
-        return Flat, (self.flat, {name: a.shape for name, a in self.items()})
+        return Flat, (self.flat, self.layout.shapes)
+
+
+def _layout(arrays: Mapping[str, np.ndarray]) -> Layout:
+    if isinstance(arrays, Flat):
+        return arrays.layout
+    dtype = next(iter(arrays.values())).dtype
+    return Layout.of({name: a.shape for name, a in arrays.items()}, dtype)

@@ -7,14 +7,23 @@ subtracted before the exponential: without it exp(800) overflows. `reduction` an
 mean in `torch.nn.functional.cross_entropy`.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from numpy_impl.shapes import Ids, Real
+from numpy_impl.sums import sum_rows
 from numpy_impl.validate import check_dloss, check_targets
 
-__all__ = ["IGNORE_INDEX", "CrossEntropy", "cross_entropy", "cross_entropy_backward", "softmax"]
+__all__ = [
+    "IGNORE_INDEX",
+    "CrossEntropy",
+    "cross_entropy",
+    "cross_entropy_and_gradient",
+    "cross_entropy_backward",
+    "softmax",
+]
 
 IGNORE_INDEX = -100
 """The target that marks a step without one; any other value can be chosen where a loss is computed."""
@@ -48,18 +57,11 @@ def cross_entropy(
         If a target is out of range, or every target is ignored under `reduction="mean"`: a mean over nothing.
     """
     check_targets(y, logits.shape, reduction, ignore_index)
-    kept = y != ignore_index
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    p = np.exp(shifted)
-    total = p.sum(axis=-1, keepdims=True)
-    p /= total
-    picked = np.take_along_axis(shifted, np.where(kept, y, 0)[..., None], axis=-1)
-    loss = np.where(kept, (np.log(total) - picked)[..., 0], np.zeros((), logits.dtype))
-    if reduction == "sum":
-        loss = np.asarray(loss.sum())
-    elif reduction == "mean":
-        loss = np.asarray(loss.sum() / _count(kept, logits.dtype))
-    return CrossEntropy(loss, p)
+    places = _places(y, logits.shape[-1], ignore_index)
+    rows = logits.reshape(-1, logits.shape[-1])
+    p = np.empty(rows.shape, rows.dtype)
+    losses = _softmax(rows, places, p)
+    return CrossEntropy(_reduce(losses, places, reduction, y.shape), p.reshape(logits.shape))
 
 
 def cross_entropy_backward(
@@ -71,18 +73,85 @@ def cross_entropy_backward(
 ) -> Real[np.ndarray, "T B V"]:
     """Return dlogits. `dloss` is the upstream gradient: one number (1 if not given), or one per step for "none"."""
     check_dloss(dloss, y, p.dtype, reduction)
-    kept = y != ignore_index
-    t, b = np.nonzero(kept)
-    dlogits = p.copy()
-    dlogits[t, b, y[t, b]] -= 1
-    dlogits[~kept] = 0
+    dlogits = p.reshape(-1, p.shape[-1]).copy()
+    _subtract_targets_(dlogits, _places(y, p.shape[-1], ignore_index), reduction, dloss)
+    return dlogits.reshape(p.shape)
+
+
+def cross_entropy_and_gradient(
+    logits: Real[np.ndarray, "T B V"],
+    y: Ids[np.ndarray, "T B"],
+    reduction: str = "sum",
+    ignore_index: int = IGNORE_INDEX,
+    dloss: Real[np.ndarray, "*shape"] | None = None,
+    *,
+    out: Real[np.ndarray, "T B V"] | None = None,
+) -> tuple[Real[np.ndarray, "*loss"], Real[np.ndarray, "T B V"]]:
+    """Return the loss and dlogits, as the two functions above, in one pass over `out`, which may be the logits."""
+    ignored = check_targets(y, logits.shape, reduction, ignore_index)
+    check_dloss(dloss, y, logits.dtype, reduction)
+    places = _places(y, logits.shape[-1], ignore_index, ignored)
+    dlogits = np.empty(logits.shape, logits.dtype) if out is None else out
+    p = dlogits.reshape(-1, logits.shape[-1])
+    losses = _softmax(logits.reshape(p.shape), places, p)
+    _subtract_targets_(p, places, reduction, dloss)
+    return _reduce(losses, places, reduction, y.shape), dlogits
+
+
+class _Places(NamedTuple):
+    """Where the targets stand in the flat array of logits, and which rows have none (None: all have one)."""
+
+    entries: Ids[np.ndarray, "N"]
+    ignored: np.ndarray | None
+
+    @property
+    def count(self) -> int:
+        """The number of targets."""
+        return len(self.entries) - (0 if self.ignored is None else int(np.count_nonzero(self.ignored)))
+
+
+def _places(y: Ids[np.ndarray, "T B"], V: int, ignore_index: int, ignored: bool = True) -> _Places:
+    targets, first = y.ravel().astype(np.intp, copy=False), _first_entries(y.size, V)
+    if not ignored:
+        return _Places(first + targets, None)
+    rows = targets == ignore_index
+    return _Places(first + np.where(rows, 0, targets), rows if rows.any() else None)
+
+
+@lru_cache(maxsize=8)
+def _first_entries(rows: int, V: int) -> Ids[np.ndarray, "N"]:
+    return np.arange(0, rows * V, V)
+
+
+def _softmax(z: Real[np.ndarray, "N V"], places: _Places, p: Real[np.ndarray, "N V"]) -> Real[np.ndarray, "N"]:
+    """Write the probabilities into `p`; return -log p of every target."""
+    z = np.subtract(z, z.max(axis=-1, keepdims=True), p)
+    picked = z.reshape(-1).take(places.entries)
+    np.exp(z, p)
+    total = sum_rows(p)
+    p /= total[:, None]
+    return np.log(total) - picked
+
+
+def _subtract_targets_(
+    p: Real[np.ndarray, "N V"], places: _Places, reduction: str, dloss: Real[np.ndarray, "*shape"] | None
+) -> None:
+    """Turn probabilities into the gradient of the logits in place."""
+    p.reshape(-1)[places.entries] -= 1
+    if places.ignored is not None:
+        p[places.ignored] = 0
     if reduction == "mean":
-        dlogits /= _count(kept, p.dtype)
+        p /= p.dtype.type(places.count)
     if dloss is not None:
-        dlogits *= dloss[..., None]
-    return dlogits
+        p *= dloss.reshape(-1, 1) if reduction == "none" else dloss
 
 
-def _count(kept: np.ndarray, dtype: np.dtype) -> np.floating:
-    """Count the targets that are not ignored, in the dtype of the loss so that dividing by it casts nothing."""
-    return dtype.type(np.count_nonzero(kept))
+def _reduce(
+    losses: Real[np.ndarray, "N"], places: _Places, reduction: str, shape: tuple[int, ...]
+) -> Real[np.ndarray, "*loss"]:
+    if places.ignored is not None:
+        losses[places.ignored] = 0
+    if reduction == "none":
+        return losses.reshape(shape)
+    total = losses.sum()
+    return np.asarray(total / losses.dtype.type(places.count) if reduction == "mean" else total)

@@ -12,10 +12,13 @@ import numpy as np
 
 from numpy_impl.flat import Flat
 from numpy_impl.inputs import Input, input_backward, input_projection
-from numpy_impl.loss import IGNORE_INDEX, cross_entropy, cross_entropy_backward
-from numpy_impl.rnn import rnn_backward, rnn_forward, weight_gradient
+from numpy_impl.loss import IGNORE_INDEX, cross_entropy_and_gradient
+from numpy_impl.products import product
+from numpy_impl.rnn import rnn_backward, rnn_forward_, weight_gradient
 from numpy_impl.shapes import Ids, Params, Real
+from numpy_impl.sums import sum_columns
 from numpy_impl.validate import check_inputs, check_params
+from numpy_impl.workspace import FRESH, Fresh
 
 __all__ = ["Backward", "Forward", "Step", "backward", "forward", "loss_and_grads"]
 
@@ -64,9 +67,14 @@ class Step(NamedTuple):
 
 
 def forward(
-    params: Params, x: Input, h0: Real[np.ndarray, "B H"] | None = None, *, nonlinearity: str = "tanh"
+    params: Params,
+    x: Input,
+    h0: Real[np.ndarray, "B H"] | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    workspace: Fresh = FRESH,
 ) -> Forward:
-    """Compute states and logits. `h0` is zero if not given.
+    """Compute states and logits. `h0` is zero if not given. With a `workspace`, the result lasts until its next use.
 
     Raises
     ------
@@ -75,15 +83,26 @@ def forward(
     TypeError
         If the arrays do not share one floating dtype: nothing is cast silently.
     """
-    check_params(params)
-    check_inputs(params, x, h0)
-    xp = input_projection(x, params["W_xh"], params.get("b_h"))
-    states = rnn_forward(xp, h0, params["W_hh"], nonlinearity)
-    T, B, H = xp.shape
-    logits = (states[1:].reshape(-1, H) @ params["W_hy"].T).reshape(T, B, -1)
+    states = run_states(params, x, h0, nonlinearity, workspace)
+    (T, B), (V, H) = x.shape[:2], params["W_hy"].shape
+    logits = workspace.empty("logits", (T, B, V), states.dtype)
+    product(states[1:].reshape(T * B, H), params["W_hy"].T, logits.reshape(T * B, V), workspace)
     if "b_y" in params:
         logits += params["b_y"]
     return Forward(x, states, logits, nonlinearity)
+
+
+def run_states(
+    params: Params, x: Input, h0: Real[np.ndarray, "B H"] | None, nonlinearity: str, workspace: Fresh
+) -> Real[np.ndarray, "slots B H"]:
+    """Compute the states h_0..h_T: the way from the inputs to the readout."""
+    check_params(params)
+    check_inputs(params, x, h0)
+    (T, B), W_hh = x.shape[:2], params["W_hh"]
+    states = workspace.empty("states", (T + 1, B, len(W_hh)), W_hh.dtype)
+    states[0] = 0 if h0 is None else h0
+    input_projection(x, params["W_xh"], params.get("b_h"), out=states[1:])
+    return rnn_forward_(states, W_hh, nonlinearity, workspace)
 
 
 def backward(
@@ -93,19 +112,60 @@ def backward(
     *,
     bptt: str = "full",
     k: int | None = None,
+    workspace: Fresh = FRESH,
 ) -> Backward:
     """Carry the gradient of the logits back to every node and parameter. Modes of `bptt`: see `rnn_backward`."""
-    grads = Flat.zeros(params, prefix="d")
-    grads["dW_hy"] = weight_gradient(dlogits, fwd.h)
-    dh = (dlogits.reshape(-1, dlogits.shape[-1]) @ params["W_hy"]).reshape(fwd.h.shape)
-    da, dh0 = rnn_backward(dh, fwd.states, params["W_hh"], fwd.nonlinearity, bptt, k)
-    grads["dW_hh"] = weight_gradient(da, fwd.states[:-1])
-    grads["dW_xh"], dx = input_backward(da, fwd.x, params["W_xh"])
-    if "b_h" in params:
-        grads["db_h"] = da.sum(axis=(0, 1))
-    if "b_y" in params:
-        grads["db_y"] = dlogits.sum(axis=(0, 1))
+    (T, B, H), V = fwd.h.shape, dlogits.shape[-1]
+    grads = workspace.gradients(params)
+    readout_gradients(dlogits, fwd.h, grads, workspace)
+    dh = workspace.empty("dh", (T, B, H), dlogits.dtype)
+    product(dlogits.reshape(T * B, V), params["W_hy"], dh.reshape(T * B, H), workspace)
+    da, dx, dh0 = backward_from_states(
+        params, fwd.x, fwd.states, dh, grads, fwd.nonlinearity, bptt, k, inplace=False, workspace=workspace
+    )
     return Backward(grads, dh, da, dx, dh0)
+
+
+def readout_gradients(
+    dlogits: Real[np.ndarray, "T B V"],
+    h: Real[np.ndarray, "T B H"],
+    grads: Flat,
+    workspace: Fresh,
+    *,
+    add: bool = False,
+) -> None:
+    """Fill dW_hy and, if there is one, db_y, or `add` to what is there."""
+    rows = dlogits.reshape(-1, dlogits.shape[-1])
+    if add:
+        grads["dW_hy"] += weight_gradient(dlogits, h, None, workspace)
+    else:
+        weight_gradient(dlogits, h, grads["dW_hy"], workspace)
+    if "db_y" in grads and add:
+        grads["db_y"] += sum_columns(rows)
+    elif "db_y" in grads:
+        sum_columns(rows, out=grads["db_y"])
+
+
+def backward_from_states(
+    params: Params,
+    x: Input,
+    states: Real[np.ndarray, "slots B H"],
+    dh: Real[np.ndarray, "T B H"],
+    grads: Flat,
+    nonlinearity: str,
+    bptt: str,
+    k: int | None,
+    *,
+    inplace: bool,
+    workspace: Fresh,
+) -> tuple[Real[np.ndarray, "T B H"], Real[np.ndarray, "T B I"] | None, Real[np.ndarray, "B H"]]:
+    """Fill the gradients of the recurrence and of the inputs; return da, dx and dh0. `inplace`: see `rnn_backward`."""
+    da, dh0 = rnn_backward(dh, states, params["W_hh"], nonlinearity, bptt, k, inplace=inplace, workspace=workspace)
+    weight_gradient(da, states[:-1], grads["dW_hh"], workspace)
+    _, dx = input_backward(da, x, params["W_xh"], out=grads["dW_xh"])
+    if "db_h" in grads:
+        sum_columns(da.reshape(-1, da.shape[-1]), out=grads["db_h"])
+    return da, dx, dh0
 
 
 def loss_and_grads(
@@ -120,13 +180,14 @@ def loss_and_grads(
     dloss: Real[np.ndarray, "*shape"] | None = None,
     bptt: str = "full",
     k: int | None = None,
+    workspace: Fresh = FRESH,
 ) -> Step:
-    """Evaluate the loss and all its gradients.
+    """Evaluate the loss and all its gradients. With a `workspace`, the result lasts until its next use.
 
     Under `reduction="none"` the loss is one number per step and `dloss`, its upstream gradient in the same shape,
     must be given; under "sum" and "mean" it is one number, and `dloss` is 1 unless given.
     """
-    fwd = forward(params, x, h0, nonlinearity=nonlinearity)
-    loss, p = cross_entropy(fwd.logits, y, reduction, ignore_index)
-    dlogits = cross_entropy_backward(p, y, reduction, ignore_index, dloss)
-    return Step(loss, fwd, dlogits, backward(params, fwd, dlogits, bptt=bptt, k=k))
+    fwd = forward(params, x, h0, nonlinearity=nonlinearity, workspace=workspace)
+    dlogits = workspace.empty("dlogits", fwd.logits.shape, fwd.logits.dtype)
+    loss, _ = cross_entropy_and_gradient(fwd.logits, y, reduction, ignore_index, dloss, out=dlogits)
+    return Step(loss, fwd, dlogits, backward(params, fwd, dlogits, bptt=bptt, k=k, workspace=workspace))

@@ -17,7 +17,9 @@ dictionary of arrays, so a checkpoint that holds it continues bit for bit.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 
 import numpy as np
 
@@ -29,6 +31,7 @@ __all__ = ["SGD", "Adagrad", "State", "halve_lr_on_rise"]
 
 State = dict[str, np.ndarray]
 FLOAT64 = np.dtype(np.float64)
+PIECE = 65_536
 EPSILON = "without it an element that never had a gradient would be 0 / 0"
 ACCUMULATOR = "it stands for squared gradients"
 
@@ -51,6 +54,11 @@ class SGD:
                 f"dampening is {self.dampening} and zero_start {self.zero_start} under momentum 0: "
                 "both act on the momentum buffer, and there is none; set momentum or leave them out"
             )
+
+    @property
+    def at_rest_without_gradient(self) -> bool:
+        """Whether an element whose gradient is zero stays as it is, and its state too: not on momentum."""
+        return self.momentum == 0
 
     def init(self, w: Real[np.ndarray, "*shape"]) -> State:
         """Return the state before the first step: nothing, or the buffer `v` and whether it has `started`."""
@@ -96,6 +104,8 @@ class Adagrad:
         positive("eps", self.eps, FLOAT64, EPSILON)
         not_negative("initial_accumulator", self.initial_accumulator, FLOAT64, ACCUMULATOR)
 
+    at_rest_without_gradient = True
+
     def init(self, w: Real[np.ndarray, "*shape"]) -> State:
         """Return the state before the first step: the accumulator `m`."""
         check_array("w", w)
@@ -116,11 +126,21 @@ class Adagrad:
         """Take one step, into new arrays, or into `w` and `state` if `inplace`. `g` is never written to."""
         rate, w, state = _prepare(w, g, state, {"m"}, lr, inplace)
         eps = positive("eps", self.eps, w.dtype, EPSILON)
-        m = state["m"]
-        m += g * g
-        root = np.sqrt(m + eps) if self.eps_inside else np.sqrt(m) + eps
-        w -= rate * g / root
+        for piece in _pieces(w):
+            self._update(w[piece], g[piece], state["m"][piece], rate, eps)
         return w, state
+
+    def _update(self, w: np.ndarray, g: np.ndarray, m: np.ndarray, rate: np.floating, eps: np.floating) -> None:
+        """Write the next m and w; two arrays of their size serve all that comes between."""
+        root = g * g
+        m += root
+        if self.eps_inside:
+            np.sqrt(np.add(m, eps, out=root), out=root)
+        else:
+            np.add(np.sqrt(m, out=root), eps, out=root)
+        update = rate * g
+        update /= root
+        w -= update
 
 
 def halve_lr_on_rise(lr: float, previous_loss: float | None, loss: float) -> float:
@@ -136,6 +156,14 @@ def halve_lr_on_rise(lr: float, previous_loss: float | None, loss: float) -> flo
     return lr / 2 if previous_loss is not None and loss > previous_loss else lr
 
 
+def _pieces(w: Real[np.ndarray, "*shape"]) -> Iterator[slice | EllipsisType]:
+    """Cut a long vector into pieces whose intermediate results stay in the cache; leave others whole."""
+    if w.ndim != 1 or w.size <= 4 * PIECE:
+        yield ...
+    else:
+        yield from (slice(start, start + PIECE) for start in range(0, w.size, PIECE))
+
+
 def _prepare(
     w: np.ndarray, g: np.ndarray, state: State, expected: set[str], lr: Scalar, inplace: bool
 ) -> tuple[np.floating, np.ndarray, State]:
@@ -146,18 +174,25 @@ def _prepare(
         check_array(name, array)
     if w.dtype.kind != "f":
         raise TypeError(f"w is {w.dtype}, expected floating parameters; cast with .astype")
-    if set(state) != expected:
+    if state.keys() != expected:
         raise ValueError(
             f"state holds {sorted(state) or 'nothing'}, expected {sorted(expected) or 'nothing'}: "
             "start with the init(w) of the same optimiser and hand on what each step returns"
         )
-    buffers = {f"state[{name!r}]": array for name, array in state.items() if name != "started"}
-    for name, array in {"g": g, **buffers}.items():
-        if array.shape != w.shape:
-            raise ValueError(f"{name} has shape {array.shape}, expected {w.shape} as w has: one element per parameter")
-        if array.dtype != w.dtype:
-            raise TypeError(f"{name} is {array.dtype} but w is {w.dtype}: nothing is cast silently; use .astype")
+    _check_like(w, g, "g")
+    for name, array in state.items():
+        if name != "started":
+            _check_like(w, array, name)
     rate = positive("lr", lr, w.dtype, "descent steps against the gradient")
     if inplace:
         return rate, w, state
     return rate, w.copy(), {name: array.copy() for name, array in state.items()}
+
+
+def _check_like(w: np.ndarray, array: np.ndarray, name: str) -> None:
+    if array.shape == w.shape and array.dtype == w.dtype:
+        return
+    name = name if name == "g" else f"state[{name!r}]"
+    if array.shape != w.shape:
+        raise ValueError(f"{name} has shape {array.shape}, expected {w.shape} as w has: one element per parameter")
+    raise TypeError(f"{name} is {array.dtype} but w is {w.dtype}: nothing is cast silently; use .astype")

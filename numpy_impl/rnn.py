@@ -7,15 +7,20 @@ eq. 12; its truncations: R. Williams and J. Peng, 1990. The input projection W_x
 (`numpy_impl.inputs`), because over all t at once it is one matrix product; only W_hh h_{t-1} must wait for time.
 
 States lie in one array of T + 1 slots, slot 0 being h0. So h_1..h_T and h_0..h_{T-1} are two views of it, and the
-gradient of W_hh, a sum over time of da_t h_{t-1}^T, is one product of two matrices.
+gradient of W_hh, a sum over time of da_t h_{t-1}^T, is one product of two matrices. A slot whose state is still to be
+computed can hold its input projection: `rnn_forward_` turns the one into the other and needs no second array.
 """
 
 import numpy as np
 
+from numpy_impl.chunks import carry_in_chunks, goes_in_chunks, windows_backwards
+from numpy_impl.nonlinearity import activation, slope, slopes_backwards
+from numpy_impl.products import product, state_product
 from numpy_impl.shapes import Real
 from numpy_impl.validate import check_bptt, check_nonlinearity
+from numpy_impl.workspace import FRESH, Fresh
 
-__all__ = ["rnn_backward", "rnn_forward", "weight_gradient"]
+__all__ = ["rnn_backward", "rnn_forward", "rnn_forward_", "weight_gradient"]
 
 
 def rnn_forward(
@@ -25,19 +30,30 @@ def rnn_forward(
     nonlinearity: str = "tanh",
 ) -> Real[np.ndarray, "T+1 B H"]:
     """Run the recurrence over the input projection `xp` and return the states h_0..h_T."""
-    check_nonlinearity(nonlinearity)
     T, B, H = xp.shape
     states = np.empty((T + 1, B, H), xp.dtype)
     states[0] = 0 if h0 is None else h0
-    W_hh_T = np.ascontiguousarray(W_hh.T)
-    for t in range(T):
-        a = states[t + 1]
-        states[t].dot(W_hh_T, out=a)
-        a += xp[t]
-        if nonlinearity == "tanh":
-            np.tanh(a, out=a)
-        else:
-            np.maximum(a, 0, out=a)
+    states[1:] = xp
+    return rnn_forward_(states, W_hh, nonlinearity)
+
+
+def rnn_forward_(
+    states: Real[np.ndarray, "slots B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str = "tanh",
+    workspace: Fresh = FRESH,
+) -> Real[np.ndarray, "slots B H"]:
+    """Run the recurrence in place: slot 0 is h_0, the others hold the input projection and become h_1..h_T."""
+    check_nonlinearity(nonlinearity)
+    slots, B, H = states.shape
+    times, W_hh_T = state_product(W_hh.T, slots - 1, B, workspace)
+    carry = workspace.empty("carry", (B, H), states.dtype)
+    add, activate = np.add, activation(nonlinearity)
+    h, *rest = workspace.steps(states)
+    for a in rest:
+        times(h, W_hh_T, carry)
+        add(a, carry, a)
+        h = activate(a, a)
     return states
 
 
@@ -48,11 +64,14 @@ def rnn_backward(
     nonlinearity: str = "tanh",
     bptt: str = "full",
     k: int | None = None,
+    *,
+    inplace: bool = False,
+    workspace: Fresh = FRESH,
 ) -> tuple[Real[np.ndarray, "T B H"], Real[np.ndarray, "B H"]]:
     """Carry the gradient of the states back through time; return da and dh0.
 
     `dh` comes in as the gradient that reaches each state from its own output, and is completed **in place** with
-    what reaches it from later steps. `bptt` says how far back that goes:
+    what reaches it from later steps; with `inplace`, da then takes its place. `bptt` says how far back that goes:
 
     - `"full"`: to the first step;
     - `"windowed"`: the loss of step t reaches the states max(0, t-k)..t, so k steps back from every t;
@@ -62,30 +81,61 @@ def rnn_backward(
     that begin at the first step.
     """
     check_bptt(bptt, k)
-    df = 1 - states[1:] ** 2 if nonlinearity == "tanh" else (states[1:] > 0).astype(dh.dtype)
+    da = dh if inplace else workspace.empty("da", dh.shape, dh.dtype)
+    h = states[1:]
     if bptt == "windowed":
         assert k is not None  # check_bptt has seen to it
+        df = slope(h, nonlinearity)
         _carry_windowed(dh, df, W_hh, k)
-        da = dh * df
+        np.multiply(dh, df, out=da)
+    elif bptt == "chunked":
+        for start in range(0, len(dh), k or 1):
+            chunk = slice(start, start + (k or 1))
+            _carry_serial(dh[chunk], h[chunk], W_hh, nonlinearity, da[chunk], None, workspace)
+    elif goes_in_chunks(*dh.shape[:2]):
+        _carry_long(dh, h, W_hh, nonlinearity, da, workspace)
     else:
-        da = _carry_serial(dh, df, W_hh, chunk=k if bptt == "chunked" else None)
+        _carry_serial(dh, h, W_hh, nonlinearity, da, None, workspace)
     return da, da[0].dot(W_hh)
 
 
 def _carry_serial(
-    dh: Real[np.ndarray, "T B H"], df: Real[np.ndarray, "T B H"], W_hh: Real[np.ndarray, "H H"], chunk: int | None
-) -> Real[np.ndarray, "T B H"]:
-    """Full and chunked: one pass from the last step to the first, without a carry over the end of a chunk."""
-    T = len(dh)
-    da = np.empty_like(dh)
-    carry = np.empty_like(dh[0])
-    for t in reversed(range(T)):
-        last_of_chunk = t == T - 1 or (chunk is not None and (t + 1) % chunk == 0)
-        if not last_of_chunk:
-            da[t + 1].dot(W_hh, out=carry)
-            dh[t] += carry
-        np.multiply(dh[t], df[t], out=da[t])
-    return da
+    dh: Real[np.ndarray, "T B H"],
+    h: Real[np.ndarray, "T B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str,
+    da: Real[np.ndarray, "T B H"],
+    later: Real[np.ndarray, "B H"] | None,
+    workspace: Fresh,
+) -> None:
+    """From the last step to the first. `later` is da of the step after the last; None: nothing comes from there."""
+    T, B, H = dh.shape
+    times, W_hh = state_product(W_hh, T, B, workspace)
+    carry = workspace.empty("carry", (B, H), dh.dtype)
+    add, multiply, steps = np.add, np.multiply, workspace.steps
+    df = slopes_backwards(h, nonlinearity, workspace)
+    for dh_t, df_t, da_t in zip(reversed(steps(dh)), df, reversed(steps(da)), strict=True):
+        if later is not None:
+            times(later, W_hh, carry)
+            add(dh_t, carry, dh_t)
+        later = multiply(dh_t, df_t, da_t)
+
+
+def _carry_long(
+    dh: Real[np.ndarray, "T B H"],
+    h: Real[np.ndarray, "T B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str,
+    da: Real[np.ndarray, "T B H"],
+    workspace: Fresh,
+) -> None:
+    """The same for a long sequence: in chunks beside each other, where that proves to be the same."""
+    later = None
+    for steps, in_chunks in windows_backwards(len(dh)):
+        window = dh[steps], h[steps], W_hh, nonlinearity, da[steps], later
+        if not in_chunks or not carry_in_chunks(*window):
+            _carry_serial(*window, workspace)
+        later = da[steps.start]
 
 
 def _carry_windowed(
@@ -103,6 +153,13 @@ def _carry_windowed(
         dh[: len(far)] += far
 
 
-def weight_gradient(da: Real[np.ndarray, "T B A"], source: Real[np.ndarray, "T B C"]) -> Real[np.ndarray, "A C"]:
+def weight_gradient(
+    da: Real[np.ndarray, "T B A"],
+    source: Real[np.ndarray, "T B C"],
+    out: Real[np.ndarray, "A C"] | None = None,
+    workspace: Fresh = FRESH,
+) -> Real[np.ndarray, "A C"]:
     """Sum da_t source_t^T over time and batch in one product: the gradient of W in `a = W source`."""
-    return da.reshape(-1, da.shape[-1]).T @ source.reshape(-1, source.shape[-1])
+    (A, C), N = (da.shape[-1], source.shape[-1]), da[..., 0].size
+    out = np.empty((A, C), da.dtype) if out is None else out
+    return product(da.reshape(N, A).T, source.reshape(N, C), out, workspace)

@@ -1,6 +1,6 @@
 """A training run between two steps: everything that the next step depends on, in one object."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import log
 
 import numpy as np
@@ -8,9 +8,11 @@ import numpy as np
 from numpy_impl.datasets import Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.init import Rng, init_params
+from numpy_impl.products import panels_pay
 from numpy_impl.recipes import Recipe, make_optimizer
 from numpy_impl.shapes import Ids, Real
 from numpy_impl.vocabulary import Vocabulary
+from numpy_impl.workspace import Workspace
 
 __all__ = ["Run", "start"]
 
@@ -34,6 +36,8 @@ class Run:
     """The state that is carried to the next step; None where every example begins at zero."""
     set_loss: float | None = None
     step: int = 0
+    workspace: Workspace = field(default_factory=Workspace, compare=False, repr=False)
+    """Memory that one step leaves to the next; of it only `panels` matters to the bits of a result, and is saved."""
 
 
 def start(recipe: Recipe, data: Dataset, seed: int = 1) -> Run:
@@ -63,4 +67,6 @@ def start(recipe: Recipe, data: Dataset, seed: int = 1) -> Run:
         rng = rng.spawn(1)[0]
     untrained = log(K) * (data.mean_length if recipe.report == "sum" else 1.0)  # all tokens equally likely
     opt_state = make_optimizer(recipe).init(params.flat)
-    return Run(recipe, data.vocabulary, data.sha256, seed, params, opt_state, rng, recipe.lr, untrained, order)
+    run = Run(recipe, data.vocabulary, data.sha256, seed, params, opt_state, rng, recipe.lr, untrained, order)
+    run.workspace.panels = panels_pay()
+    return run

@@ -11,6 +11,8 @@ import numpy as np
 __all__ = ["Scalar", "not_negative", "positive"]
 
 Scalar = int | float | np.floating
+SMALLEST_OVERFLOW = 2.0**127
+"""Nothing below this overflows in float32, and asking is cheaper than `np.errstate`."""
 
 
 def positive(name: str, value: Scalar, dtype: np.dtype, advice: str, *, finite: bool = True) -> np.floating:
@@ -34,5 +36,7 @@ def not_negative(name: str, value: Scalar, dtype: np.dtype, advice: str) -> np.f
 def _convert(name: str, value: Scalar, dtype: np.dtype) -> np.floating:
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}, a {type(value).__name__}: it must be a number")
+    if abs(value) < SMALLEST_OVERFLOW:
+        return dtype.type(value)
     with np.errstate(over="ignore"):
         return dtype.type(value)

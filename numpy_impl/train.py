@@ -15,11 +15,14 @@ from numpy_impl.datasets import Batch, Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.generate import sample_while_training
 from numpy_impl.loss import cross_entropy
-from numpy_impl.model import forward, loss_and_grads
+from numpy_impl.lean import lean_loss_and_grads
+from numpy_impl.model import forward
 from numpy_impl.optim import halve_lr_on_rise
 from numpy_impl.recipes import Recipe, make_optimizer
 from numpy_impl.run import Run
 from numpy_impl.shapes import Real
+from numpy_impl.touched import step_touched
+from numpy_impl.workspace import FRESH, Fresh
 
 __all__ = ["Record", "StepFunction", "StepOut", "advance", "evaluate", "numpy_step", "train"]
 
@@ -82,7 +85,7 @@ def advance(run: Run, data: Dataset, step_fn: StepFunction | None = None) -> Rec
     batch = data.batch(int(run.order[step % n]) if run.order is not None else step % n)
     h0 = None if batch.reset else run.h
     if step_fn is None:
-        out = numpy_step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True)
+        out = numpy_step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True, workspace=run.workspace)
     else:
         out = step_fn(recipe, run.params, run.opt_state, run.lr, batch, h0)
         _check_finite(out.loss, run.lr)
@@ -104,9 +107,10 @@ def numpy_step(
     h0: Real[np.ndarray, "B H"] | None,
     *,
     inplace: bool = False,
+    workspace: Fresh = FRESH,
 ) -> StepOut:
     """Loss, gradients, clip, update. `inplace` writes the update into `params` and `opt_state`."""
-    result = loss_and_grads(
+    result = lean_loss_and_grads(
         params,
         batch.x,
         batch.y,
@@ -115,6 +119,7 @@ def numpy_step(
         reduction=recipe.reduction,
         bptt=recipe.bptt,
         k=recipe.k,
+        workspace=workspace,
     )
     loss = float(result.loss)
     _check_finite(loss, lr)
@@ -123,9 +128,10 @@ def numpy_step(
         g = clip_grad_value(g, recipe.clip_bound, out=g)
     elif recipe.clip_method == "norm":
         g, _ = clip_grad_norm(g, recipe.clip_bound, out=g)
-    w, opt_state = make_optimizer(recipe).step(params.flat, g, opt_state, lr, inplace=inplace)
-    params = params if w is params.flat else Flat(w, {name: a.shape for name, a in params.items()})
-    return StepOut(loss, params, opt_state, result.forward.h_T)
+    if not inplace:
+        params, opt_state = params.copy(), {name: array.copy() for name, array in opt_state.items()}
+    step_touched(make_optimizer(recipe), params, g, opt_state, lr, batch.x)
+    return StepOut(loss, params, opt_state, result.h_T)
 
 
 def evaluate(run: Run, data: Dataset) -> float:

@@ -1,8 +1,11 @@
 """What the functions accept, said before any arithmetic: which array, what is wrong, the rule, what to do."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
+
+from numpy_impl.flat import Flat, Layout
 
 __all__ = [
     "BPTT_MODES",
@@ -22,12 +25,27 @@ NONLINEARITIES = ("tanh", "relu")
 REDUCTIONS = ("sum", "mean", "none")
 BPTT_MODES = ("full", "windowed", "chunked")
 DTYPES = tuple(np.dtype(t) for t in (np.float32, np.float64, np.longdouble))
+UNSIGNED = {np.dtype(t).itemsize: np.dtype(t) for t in (np.uint8, np.uint16, np.uint32, np.uint64)}
 REQUIRED = ("W_xh", "W_hh", "W_hy")
 OPTIONAL = ("b_h", "b_y")
 
 
 def check_params(params: Mapping[str, np.ndarray]) -> None:
-    """Refuse parameters that do not fit together."""
+    """Refuse parameters that do not fit together. Parameters in one vector are looked at once per layout."""
+    if not isinstance(params, Flat) or not _fit(params.layout):
+        _check_each(params)
+
+
+@lru_cache(maxsize=64)
+def _fit(layout: Layout) -> bool:
+    try:
+        _check_each(Flat(np.empty(layout.size, layout.dtype), layout))
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _check_each(params: Mapping[str, np.ndarray]) -> None:
     missing = [name for name in REQUIRED if name not in params]
     unknown = [name for name in params if name not in REQUIRED + OPTIONAL]
     if missing or unknown:
@@ -71,7 +89,8 @@ def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray
                 f"x has shape {x.shape}, expected (T, B) for token ids: time comes first; "
                 "use x[:, None] for a single sequence"
             )
-        _check_ids("x", x, I, legal=-1, legal_name="NO_TOKEN")
+        if x.size and not _within(x, I):
+            _check_ids("x", x, I, legal=-1, legal_name="NO_TOKEN")
     elif x.dtype.kind == "f":
         if x.ndim != 3 or x.shape[2] != I:
             raise ValueError(
@@ -94,8 +113,11 @@ def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray
         _check_dtype("h0", h0, dtype)
 
 
-def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_index: int) -> None:
-    """Refuse targets that do not fit logits of `shape` (T, B, V), and a reduction that is none."""
+def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_index: int) -> bool:
+    """Refuse targets that do not fit logits of `shape` (T, B, V), and a reduction that is none.
+
+    Return whether some targets may be ignored.
+    """
     _check_choice("reduction", reduction, REDUCTIONS)
     check_array("y", y)
     *TB, V = shape
@@ -106,12 +128,15 @@ def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_
         )
     if y.dtype.kind not in "iu":
         raise TypeError(f"y is {y.dtype}, expected token ids (integers); cast with y.astype(np.int64)")
+    if _within(y, V) and not 0 <= ignore_index < V:
+        return False
     _check_ids("y", y, V, legal=ignore_index, legal_name="ignore_index")
     if reduction == "mean" and (y == ignore_index).all():
         raise ValueError(
             f"y is ignore_index = {ignore_index} everywhere, and the mean over no targets is undefined; "
             'keep at least one target, or use reduction="sum"'
         )
+    return True
 
 
 def check_dloss(dloss: np.ndarray | None, y: np.ndarray, dtype: np.dtype, reduction: str) -> None:
@@ -169,6 +194,11 @@ def _check_dtype(name: str, array: np.ndarray, dtype: np.dtype) -> None:
             f"{name} is {array.dtype} but the parameters are {dtype}: nothing is cast silently; "
             f"cast with {name}.astype(np.{dtype})"
         )
+
+
+def _within(ids: np.ndarray, size: int) -> bool:
+    """Return whether all ids lie in 0..size-1; read as unsigned numbers the negative ones are the largest of all."""
+    return bool(np.maximum.reduce(ids.view(UNSIGNED[ids.itemsize]), None) < size)
 
 
 def _check_ids(name: str, ids: np.ndarray, size: int, legal: int, legal_name: str) -> None:

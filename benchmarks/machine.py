@@ -1,0 +1,48 @@
+"""One thread each, set before NumPy and torch are imported; and what machine it was, for the record."""
+
+import os
+
+for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[pool] = "1"
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+__all__ = ["describe", "write_json"]
+
+
+def describe() -> dict[str, str]:
+    """Return processor, BLAS and versions."""
+    import numpy as np
+
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    installed = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions()}
+    versions = {name: installed[name] for name in ("numpy", "torch", "jax") if name in installed}
+    return {
+        "processor": f"{_model()}, {os.cpu_count()} cores, one thread used",
+        "blas": f"{blas['name']} {blas['version']}",
+        "python": platform.python_version(),
+        **versions,
+    }
+
+
+def _model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    named = dict(line.split(":", 1) for line in lines if ":" in line)
+    return next((value.strip() for key, value in named.items() if key.strip() == "model name"), platform.machine())
+
+
+def write_json(path: str | None, figures: dict[str, Any]) -> None:
+    """Write figures and machine to `path`; - is standard output, None nothing."""
+    if path:
+        with open(1 if path == "-" else path, "w", encoding="utf-8", closefd=path != "-") as file:
+            json.dump({"machine": describe(), **figures}, file, indent=1)
+            file.write("\n")

@@ -1,0 +1,144 @@
+"""Backpropagation through a long sequence, its chunks beside each other instead of one after the other.
+
+The recursion da_t = (dh_t + da_{t+1} W) f'_t is linear, and a network that learns forgets: what crosses a cut has
+usually died out before the next. So chunks of 100 steps can be rows of one batch, which turns a hundred products of
+one row into one product of a hundred rows. Three passes:
+
+1. every chunk as if nothing came from the chunk after it;
+2. what does come over the cut, carried on until it no longer changes anything;
+3. proof: one sweep of the recursion over all t at once must reproduce the result to a few roundings, step by step.
+
+If the gradient has not died out within a chunk, or the proof fails, nothing has happened and the caller goes the
+serial way. The forward pass is not linear and has no such short cut.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from numpy_impl.nonlinearity import slope
+from numpy_impl.shapes import Real
+
+__all__ = ["carry_in_chunks", "goes_in_chunks", "windows_backwards"]
+
+CHUNK = 100
+"""Steps per chunk; as many as a gradient is expected to live."""
+WINDOW = 100 * CHUNK
+"""Steps that are worked on at once: memory stays bounded however long the sequence."""
+LEAST = 10 * CHUNK
+"""Shorter sequences have too few chunks."""
+WIDEST = 4
+"""In larger batches the products have enough rows already."""
+PATIENCE = 8
+"""Steps between two looks at whether a gradient has died out."""
+ROUNDINGS = 8
+"""The proof accepts so many units in the last place of the largest gradient of the same step."""
+
+
+def goes_in_chunks(T: int, B: int) -> bool:
+    """Return whether a sequence is long and narrow enough to gain."""
+    return T >= LEAST and B <= WIDEST
+
+
+def windows_backwards(T: int) -> Iterator[tuple[slice, bool]]:
+    """Cut T steps into windows of whole chunks, last first, and what is left over; say of each which it is."""
+    while T >= CHUNK:
+        steps = min(T, WINDOW) // CHUNK * CHUNK
+        yield slice(T - steps, T), True
+        T -= steps
+    if T:
+        yield slice(0, T), False
+
+
+def carry_in_chunks(
+    dh: Real[np.ndarray, "T B H"],
+    h: Real[np.ndarray, "T B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str,
+    da: Real[np.ndarray, "T B H"],
+    later: Real[np.ndarray, "B H"] | None,
+) -> bool:
+    """Complete `dh` in place and fill `da`, which may be `dh`; return False, and change nothing, if that fails.
+
+    T is a multiple of CHUNK. `later` is da of the step after the last; None if there is none.
+    """
+    own, guess = dh.copy(), np.empty_like(dh)
+    chunks = (len(dh) // CHUNK, CHUNK, *dh.shape[1:])
+    _apart(own.reshape(chunks), h.reshape(chunks), W_hh, nonlinearity, guess.reshape(chunks))
+    forgotten = _over_the_cuts(h.reshape(chunks), W_hh, nonlinearity, guess.reshape(chunks), later)
+    if forgotten and _proved(dh, h, W_hh, nonlinearity, guess, da, later):
+        return True
+    dh[...] = own
+    return False
+
+
+def _apart(
+    dh: Real[np.ndarray, "C L B H"],
+    h: Real[np.ndarray, "C L B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str,
+    guess: Real[np.ndarray, "C L B H"],
+) -> None:
+    """Fill `guess` with da as if every chunk stood alone."""
+    current, f = np.zeros_like(dh[:, 0]), np.empty_like(dh[:, 0])
+    for t in reversed(range(CHUNK)):
+        total = _times(current, W_hh)
+        total += dh[:, t]
+        np.multiply(total, slope(h[:, t], nonlinearity, f), current)
+        guess[:, t] = current
+
+
+def _over_the_cuts(
+    h: Real[np.ndarray, "C L B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str,
+    guess: Real[np.ndarray, "C L B H"],
+    later: Real[np.ndarray, "B H"] | None,
+) -> bool:
+    """Add to `guess` what reaches each chunk from the one after it; return whether that died out within the chunk."""
+    over = np.zeros_like(guess[:, 0])
+    over[:-1] = guess[1:, 0]
+    if later is not None:
+        over[-1] = later
+    negligible = np.finfo(over.dtype).eps / PATIENCE
+    for t in reversed(range(CHUNK)):
+        over = _times(over, W_hh)
+        over *= slope(h[:, t], nonlinearity)
+        guess[:, t] += over
+        if t % PATIENCE == 0 and (_largest(over) <= negligible * _largest(guess[:, t])).all():
+            return True
+    return False
+
+
+def _proved(
+    dh: Real[np.ndarray, "T B H"],
+    h: Real[np.ndarray, "T B H"],
+    W_hh: Real[np.ndarray, "H H"],
+    nonlinearity: str,
+    guess: Real[np.ndarray, "T B H"],
+    da: Real[np.ndarray, "T B H"],
+    later: Real[np.ndarray, "B H"] | None,
+) -> bool:
+    """Do one sweep of the recursion from `guess`, into `dh` and `da`; return whether it only moved the last bits."""
+    limit = ROUNDINGS * np.finfo(dh.dtype).eps
+    for start in range(0, len(dh), CHUNK):
+        steps = slice(start, start + CHUNK)
+        after = guess[start + 1 : start + CHUNK + 1]
+        dh[start : start + len(after)] += _times(after, W_hh)
+        if len(after) < CHUNK and later is not None:
+            dh[-1] += later.dot(W_hh)
+        swept = dh[steps] * slope(h[steps], nonlinearity)
+        da[steps] = swept
+        moved = np.subtract(swept, guess[steps], out=guess[steps])
+        if not (_largest(moved) <= limit * _largest(swept)).all():
+            return False
+    return True
+
+
+def _times(a: Real[np.ndarray, "N B H"], W: Real[np.ndarray, "H H"]) -> Real[np.ndarray, "N B H"]:
+    """Multiply all rows by W at once."""
+    return a.reshape(-1, len(W)).dot(W).reshape(a.shape)
+
+
+def _largest(a: Real[np.ndarray, "*shape H"]) -> Real[np.ndarray, "*shape"]:
+    return np.abs(a).max(axis=-1)

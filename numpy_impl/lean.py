@@ -1,0 +1,97 @@
+"""The loss and the gradients of the parameters, and nothing else: what a training step needs, in little memory.
+
+`model.loss_and_grads` keeps every node, so that a reader or a judge can look at it: logits and their gradient, dh and
+da. Here the logits exist for one block of steps at a time, da takes the place of dh, and what remains are the states
+and one array of their size. The functions called are the same, so for a sequence of one block the gradients are too,
+to the last bit.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from numpy_impl.flat import Flat
+from numpy_impl.inputs import Input
+from numpy_impl.loss import IGNORE_INDEX, cross_entropy_and_gradient
+from numpy_impl.model import backward_from_states, readout_gradients, run_states
+from numpy_impl.products import product
+from numpy_impl.shapes import Ids, Params, Real
+from numpy_impl.validate import check_targets
+from numpy_impl.workspace import FRESH, Fresh
+
+__all__ = ["Lean", "lean_loss_and_grads"]
+
+BLOCK = 1 << 20
+"""So many logits exist at a time."""
+
+
+class Lean(NamedTuple):
+    """One evaluation of the loss, its gradients and the last state. `grads` may lie in a workspace."""
+
+    loss: np.ndarray
+    grads: Flat
+    h_T: Real[np.ndarray, "B H"]  # noqa: N815 - the field's name for the last state
+
+
+def lean_loss_and_grads(
+    params: Params,
+    x: Input,
+    y: Ids[np.ndarray, "T B"],
+    h0: Real[np.ndarray, "B H"] | None = None,
+    *,
+    nonlinearity: str = "tanh",
+    reduction: str = "sum",
+    ignore_index: int = IGNORE_INDEX,
+    bptt: str = "full",
+    k: int | None = None,
+    workspace: Fresh = FRESH,
+) -> Lean:
+    """Evaluate the loss and its gradients as `model.loss_and_grads` does; `reduction` is "sum" or "mean".
+
+    Raises
+    ------
+    ValueError, TypeError
+        As `model.loss_and_grads`; and for `reduction="none"`.
+    """
+    if reduction == "none":
+        raise ValueError('reduction is "none", which asks for one loss per step; use model.loss_and_grads')
+    states = run_states(params, x, h0, nonlinearity, workspace)
+    check_targets(y, (*x.shape[:2], len(params["W_hy"])), reduction, ignore_index)
+    grads = workspace.gradients(params)
+    dh = workspace.empty("dh", states[1:].shape, states.dtype)
+    loss = _readout(params, states[1:], y, reduction, ignore_index, dh, grads, workspace)
+    backward_from_states(params, x, states, dh, grads, nonlinearity, bptt, k, inplace=True, workspace=workspace)
+    return Lean(loss, grads, states[-1].copy())
+
+
+def _readout(
+    params: Params,
+    h: Real[np.ndarray, "T B H"],
+    y: Ids[np.ndarray, "T B"],
+    reduction: str,
+    ignore_index: int,
+    dh: Real[np.ndarray, "T B H"],
+    grads: Flat,
+    workspace: Fresh,
+) -> np.ndarray:
+    """Go from states to the loss and back to the states, block by block; fill `dh`, dW_hy and db_y."""
+    W_hy, (T, B, H), V = params["W_hy"], h.shape, len(params["W_hy"])
+    steps = min(T, max(1, BLOCK // (B * V)))
+    share = None
+    if reduction == "mean" and steps < T:  # a block does not know how many targets there are in all
+        reduction, share = "sum", np.asarray(1 / np.count_nonzero(y != ignore_index), W_hy.dtype)
+    memory = workspace.empty("logits", (steps, B, V), W_hy.dtype)
+    losses = []
+    for start in range(0, T, steps):
+        block = slice(start, start + steps)
+        logits = memory[: len(h[block])]
+        N = len(logits) * B
+        product(h[block].reshape(N, H), W_hy.T, logits.reshape(N, V), workspace)
+        if "b_y" in params:
+            logits += params["b_y"]
+        loss, dlogits = cross_entropy_and_gradient(logits, y[block], reduction, ignore_index, share, out=logits)
+        losses.append(loss)
+        product(dlogits.reshape(N, V), W_hy, dh[block].reshape(N, H), workspace)
+        readout_gradients(dlogits, h[block], grads, workspace, add=start > 0)
+    total = losses[0] if len(losses) == 1 else np.asarray(np.sum(losses))
+    return total if share is None else total * share

@@ -1,0 +1,125 @@
+"""Matrix products in pieces that OpenBLAS calls small.
+
+On some machines (AVX-512) OpenBLAS has a second way for small products, M N K <= 1e6, that does not first repack its
+operands. A product somewhat larger than that is faster in pieces below the limit, all of them in one call of
+`np.matmul` on a stack. Two places gain:
+
+- the product that waits for time, a few states times W, thousands of times with the same W (`state_product`): W is
+  cut into panels of columns once. At B = 4, H = 512 that is 2 to 3 times faster, at B = 32 a third.
+- products with one long side, as between states and the readout of a large vocabulary (`product`): a quarter.
+
+Where a machine has no such second way the pieces would cost a little, so one measurement per process decides
+(`panels_pay`). The pieces may round differently, so a run that must repeat bit for bit elsewhere records the answer:
+`workspace.panels`; None there asks the machine.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+
+from numpy_impl.shapes import Real
+from numpy_impl.workspace import FRESH, Fresh
+
+__all__ = ["SMALL", "SWITCH", "panels_pay", "piece", "product", "state_product"]
+
+SMALL = 1_000_000
+"""Up to so many multiplications OpenBLAS calls a product small."""
+SHORTEST = 16
+"""Pieces with fewer rows or columns than this lose more than they win."""
+COPY_PAYS = 2
+"""A row times W^T is nearly as fast as times a copy of it; the copy pays from so many times H steps on."""
+SWITCH = "NUMPY_IMPL_PANELS"
+"""Environment variable: 0 never cuts a product, 1 always does where it is too large; else it is measured."""
+PROBE = (4, 512)
+"""B and H of the product that is measured: here panels win by 2 to 3, or not at all."""
+WORTH_IT = 1.4
+
+StateProduct = tuple[Callable[..., object], np.ndarray]
+
+
+def state_product(W: Real[np.ndarray, "H H"], T: int, B: int, workspace: Fresh = FRESH) -> StateProduct:
+    """Prepare T calls of `times(h, W, out)` for states `h` (B, H): return `times`, and W in the layout for it."""
+    H = len(W)
+    width = piece(H, B * H, workspace) if B > 1 else 0  # a single row is not a product of matrices
+    if width:
+        return _times_panels, _contiguous(W.reshape(H, H // width, width).transpose(1, 0, 2), workspace)
+    if W.flags.c_contiguous or (B == 1 and T < COPY_PAYS * H):
+        return np.ndarray.dot, W
+    return np.ndarray.dot, _contiguous(W, workspace)
+
+
+def _times_panels(
+    h: Real[np.ndarray, "B H"], W: Real[np.ndarray, "P H W"], out: Real[np.ndarray, "B H"]
+) -> Real[np.ndarray, "P B W"]:
+    """Multiply by each panel; the panels of `out` are views of its columns."""
+    P, _, width = W.shape
+    return np.matmul(h, W, out=out.reshape(len(out), P, width).transpose(1, 0, 2))
+
+
+def product(
+    a: Real[np.ndarray, "M K"],
+    b: Real[np.ndarray, "K N"],
+    out: Real[np.ndarray, "M N"],
+    workspace: Fresh = FRESH,
+) -> Real[np.ndarray, "M N"]:
+    """Write a b into `out`, in pieces along the longest side if that is too large for one."""
+    (M, K), N = a.shape, b.shape[1]
+    if M * N * K > SMALL:
+        if N > max(M, K) and piece(N, M * K, workspace):  # rows are the better side to cut
+            transposed = workspace.empty("transposed", (N, M), out.dtype)
+            product(b.T, np.ascontiguousarray(a.T), transposed, workspace)
+            np.copyto(out, transposed.T)
+            return out
+        if K > max(M, N) and M * N * SHORTEST < (M + N) * piece(K, M * N, workspace):
+            P = K // piece(K, M * N, workspace)
+            return np.matmul(a.reshape(M, P, -1).transpose(1, 0, 2), b.reshape(P, -1, N)).sum(axis=0, out=out)
+        straight = b.flags.c_contiguous or b.size < out.size  # small products are slow with a transposed b
+        if M > max(N, K) and straight and piece(M, N * K, workspace):
+            P, b = M // piece(M, N * K, workspace), np.ascontiguousarray(b)
+            np.matmul(a.reshape(P, -1, K), b, out=out.reshape(P, -1, N))
+            return out
+    return a.dot(b, out=out)
+
+
+def piece(side: int, others: int, workspace: Fresh = FRESH) -> int:
+    """Return the largest divisor of `side` that times `others` is small; 0 if the side is to stay whole."""
+    if side * others <= SMALL or SHORTEST * others > SMALL:
+        return 0
+    if not (panels_pay() if workspace.panels is None else workspace.panels):
+        return 0
+    return _largest_divisor(side, SMALL // others)
+
+
+@lru_cache(maxsize=256)
+def _largest_divisor(n: int, limit: int) -> int:
+    return max((d for d in range(SHORTEST, min(n, limit + 1)) if n % d == 0), default=0)
+
+
+def _contiguous(W: Real[np.ndarray, "*shape"], workspace: Fresh) -> Real[np.ndarray, "*shape"]:
+    copy = workspace.empty("W", W.shape, W.dtype)
+    copy[...] = W
+    return copy
+
+
+@lru_cache(maxsize=1)
+def panels_pay() -> bool:
+    """Return whether pieces are faster on this machine, measured once per process; `SWITCH` answers instead if set."""
+    answer = os.environ.get(SWITCH, "")
+    if answer in ("0", "1"):
+        return answer == "1"
+    B, H = PROBE
+    h, W, out = np.ones((B, H), np.float32), np.ones((H, H), np.float32), np.empty((B, H), np.float32)
+    fastest = {}
+    for panels in (False, True):
+        times, prepared = state_product(W, 1, B, Fresh(panels))
+        fastest[panels] = min(_seconds(times, h, prepared, out) for _ in range(7))
+    return fastest[False] > WORTH_IT * fastest[True]
+
+
+def _seconds(times: Callable[..., object], *operands: np.ndarray) -> float:
+    start = time.perf_counter()
+    times(*operands)
+    return time.perf_counter() - start

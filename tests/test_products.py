@@ -1,0 +1,158 @@
+"""Products in pieces are the same products. With small whole numbers every order of summation is exact, so: equal."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from numpy_impl import products
+from numpy_impl.products import SWITCH, panels_pay, piece, product, state_product
+from numpy_impl.workspace import FRESH, Fresh, Workspace
+
+DTYPES = [np.float32, np.float64, np.longdouble]
+PIECES, WHOLE = Fresh(panels=True), Fresh(panels=False)
+SIZES = [(1, 1, 1), (12, 8, 6), (6, 48, 8), (8, 6, 48), (64, 4, 4), (7, 13, 5), (2, 97, 3)]
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture
+def _tiny(monkeypatch):
+    """Let a product be too large from 100 multiplications on, so that a test need not be."""
+    monkeypatch.setattr(products, "SMALL", 100)
+    monkeypatch.setattr(products, "SHORTEST", 2)
+    products._largest_divisor.cache_clear()
+    yield
+    products._largest_divisor.cache_clear()
+
+
+def whole_numbers(seed: int, *shape: int, dtype: type = np.float64) -> np.ndarray:
+    return np.random.default_rng(seed).integers(-4, 5, shape).astype(dtype)
+
+
+def equal_to_the_plain_product(multiply: Callable, M: int, N: int, K: int, dtype: type, transposed: bool) -> None:
+    a, b = whole_numbers(1, M, K, dtype=dtype), whole_numbers(2, K, N, dtype=dtype)
+    if transposed:
+        a, b = np.asfortranarray(a), np.asfortranarray(b)
+    out = np.full((M, N), np.nan, dtype)
+    multiply(a, b, out)
+    np.testing.assert_array_equal(out, a @ b)
+
+
+def by_product(workspace: Fresh) -> Callable:
+    return lambda a, b, out: product(a, b, out, workspace)
+
+
+@pytest.mark.usefixtures("_tiny")
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("M", "N", "K"), SIZES)
+@pytest.mark.parametrize("workspace", [PIECES, WHOLE, Workspace(panels=True)])
+def test_product_in_pieces_is_the_product(M, N, K, dtype, transposed, workspace):
+    equal_to_the_plain_product(by_product(workspace), M, N, K, dtype, transposed)
+
+
+@pytest.mark.usefixtures("_tiny")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("B", [1, 2, 4, 7])
+@pytest.mark.parametrize("H", [2, 5, 12, 30])
+@pytest.mark.parametrize("workspace", [PIECES, WHOLE])
+def test_state_product_is_the_product(B, H, dtype, workspace):
+    W, h = whole_numbers(3, H, H, dtype=dtype), whole_numbers(4, B, H, dtype=dtype)
+    for matrix in (W, W.T, np.tile(W, (2, 2))[::2, ::2]):
+        for T in (1, 10 * H):
+            times, prepared = state_product(matrix, T, B, workspace)
+            out = np.full((B, H), np.nan, dtype)
+            times(h, prepared, out)
+            np.testing.assert_array_equal(out, h @ matrix)
+
+
+@pytest.mark.usefixtures("_tiny")
+def test_pieces_are_taken_where_they_should_be():
+    """Else the tests above would compare the plain product with itself."""
+    times, W = state_product(np.ones((12, 12)), 9, 4, PIECES)
+    assert times is products._times_panels
+    assert W.shape == (6, 12, 2)
+    assert state_product(np.ones((12, 12)), 9, 4, WHOLE)[0] is np.ndarray.dot
+    assert state_product(np.ones((12, 12)), 9, 1, PIECES)[0] is np.ndarray.dot  # a row: another routine
+
+
+@given(st.integers(1, 5000), st.integers(1, 100_000))
+@settings(max_examples=50, deadline=None)
+def test_a_piece_divides_and_is_small(side, others):
+    found = piece(side, others, PIECES)
+    assert found == 0 or (
+        side % found == 0 and products.SHORTEST <= found < side and found * others <= products.SMALL
+    )
+    assert piece(side, others, WHOLE) == 0
+
+
+def test_sizes_of_the_field():
+    assert piece(512, 4 * 512, PIECES) == 256
+    assert piece(512, 32 * 512, PIECES) == 32
+    assert piece(100, 1 * 100, PIECES) == 0  # small as it is
+    assert piece(509, 32 * 509, PIECES) == 0  # a prime has no pieces
+
+
+# --- the switch
+
+
+@pytest.fixture
+def _unmeasured(monkeypatch):
+    monkeypatch.delenv(SWITCH, raising=False)
+    panels_pay.cache_clear()
+    yield
+    panels_pay.cache_clear()
+
+
+@pytest.mark.usefixtures("_unmeasured")
+@pytest.mark.parametrize(("whole", "pieces", "answer"), [(3.0, 1.0, True), (1.0, 1.1, False), (1.2, 1.0, False)])
+def test_the_clock_decides(monkeypatch, whole, pieces, answer):
+    def seconds(times, *operands):
+        return pieces if times is products._times_panels else whole
+
+    monkeypatch.setattr(products, "_seconds", seconds)
+    assert panels_pay() is answer
+
+
+@pytest.mark.usefixtures("_unmeasured")
+@pytest.mark.parametrize("answer", ["0", "1"])
+def test_the_environment_decides_before_the_clock(monkeypatch, answer):
+    monkeypatch.setenv(SWITCH, answer)
+    monkeypatch.setattr(products, "_seconds", None)
+    assert panels_pay() is (answer == "1")
+
+
+@pytest.mark.usefixtures("_unmeasured")
+def test_the_answer_does_not_change_within_a_process(monkeypatch):
+    first = panels_pay()
+    monkeypatch.setattr(products, "_seconds", lambda times, *operands: 1.0)
+    monkeypatch.setenv(SWITCH, "0" if first else "1")
+    assert panels_pay() is first
+
+
+@pytest.mark.usefixtures("_unmeasured")
+def test_small_products_do_not_ask(monkeypatch):
+    monkeypatch.setattr(products, "_seconds", None)
+    state_product(np.ones((50, 50)), 8, 1, FRESH)
+    product(np.ones((8, 50)), np.ones((50, 27)), np.empty((8, 27)), FRESH)
+
+
+# --- the twins
+
+
+def without_the_last_piece(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    product(a, b, out, PIECES)
+    out[-1] = 0
+
+
+def transposed_pieces(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+    out[...] = product(a, b, out.copy(), PIECES).reshape(out.shape[::-1]).T
+
+
+@pytest.mark.usefixtures("_tiny")
+@pytest.mark.parametrize("wrong", [without_the_last_piece, transposed_pieces])
+def test_a_wrong_product_is_caught(wrong):
+    with pytest.raises(AssertionError):
+        equal_to_the_plain_product(wrong, 12, 8, 6, np.float64, False)

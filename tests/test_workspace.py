@@ -1,0 +1,125 @@
+"""A workspace remembers memory and no numbers: with it, without it, whatever it has seen, the same bits come out."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+from numpy_impl.flat import Flat
+from numpy_impl.init import init_params
+from numpy_impl.lean import lean_loss_and_grads
+from numpy_impl.model import loss_and_grads
+from numpy_impl.workspace import FRESH, Fresh, Workspace
+
+# T, B, I, H, V, dtype, options: long and short, wide and narrow, one after the other in one workspace
+CALLS = [
+    (7, 2, 5, 4, 6, "float64", {}),
+    (3, 1, 5, 4, 6, "float32", {}),
+    (9, 3, 5, 8, 6, "float64", {"nonlinearity": "relu"}),
+    (1, 1, 2, 1, 2, "float64", {"reduction": "mean"}),
+    (9, 3, 5, 8, 6, "float64", {"bptt": "windowed", "k": 2}),
+    (9, 3, 300, 8, 300, "float64", {"bptt": "chunked", "k": 2}),
+    (7, 2, 5, 4, 6, "longdouble", {}),
+    (1100, 1, 5, 4, 6, "float64", {}),
+    (7, 2, 5, 4, 6, "float64", {}),
+]
+
+
+def evaluate(call: tuple, workspace: Fresh, function=loss_and_grads) -> list[np.ndarray]:
+    """Return copies of everything that comes out."""
+    T, B, I, H, V, dtype, options = call
+    rng = np.random.default_rng(T)
+    params = init_params("uniform", I, H, V, rng, dtype=np.dtype(dtype))
+    x, y = rng.integers(-1, I, (T, B)), rng.integers(0, V, (T, B))
+    step = function(params, x, y, **options, workspace=workspace)
+    found = [step.loss, step.grads.flat]
+    if function is loss_and_grads:
+        found += [step.forward.states, step.forward.logits, step.dlogits, step.backward.dh, step.backward.da]
+        found += [step.backward.dh0]
+    return [np.array(a) for a in found]
+
+
+def poison(workspace: Workspace) -> None:
+    """Fill all memory with NaN: what is read before it is written shows."""
+    for memory in workspace._memory.values():
+        memory.fill(np.nan)
+    for grads in workspace._gradients.values():
+        grads.flat.fill(np.nan)
+
+
+@pytest.mark.parametrize("function", [loss_and_grads, lean_loss_and_grads])
+def test_the_same_bits_with_and_without(function):
+    workspace = Workspace()
+    for call in CALLS + CALLS[::-1]:
+        for found, expected in zip(
+            evaluate(call, workspace, function), evaluate(call, FRESH, function), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected, strict=True)
+        poison(workspace)
+
+
+def reads_before_it_writes(params, x, y, *, workspace, **options):
+    step = loss_and_grads(params, x, y, workspace=workspace, **options)
+    step.grads.flat[0] += workspace.empty("sum", (1, 1, 1), step.grads.flat.dtype)[0, 0, 0]
+    return step
+
+
+def test_a_number_that_was_left_behind_shows():
+    workspace = Workspace()
+    evaluate(CALLS[0], workspace, reads_before_it_writes)
+    poison(workspace)
+    assert np.isnan(evaluate(CALLS[0], workspace, reads_before_it_writes)[1][0])
+
+
+def test_memory_is_used_again():
+    workspace, dtype = Workspace(), np.dtype(float)
+    first = workspace.empty("h", (4, 2, 3), dtype)
+    assert workspace.empty("h", (4, 2, 3), dtype) is first
+    assert np.shares_memory(workspace.empty("h", (2, 2, 3), dtype), first)
+    assert not np.shares_memory(workspace.empty("da", (4, 2, 3), dtype), first)
+    assert not np.shares_memory(workspace.empty("h", (4, 2, 3), np.dtype(np.float32)), first)
+    larger = workspace.empty("h", (5, 2, 3), dtype)
+    assert not np.shares_memory(larger, first)
+    assert np.shares_memory(workspace.empty("h", (4, 2, 3), dtype), larger)
+
+
+def test_steps_are_views():
+    for memory in (Workspace(), FRESH):
+        array = memory.empty("h", (4, 2, 3), np.dtype(float))
+        steps = memory.steps(array)
+        assert len(steps) == 4
+        for t, step in enumerate(steps):
+            step[...] = t
+        assert array[:, 0, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_steps_of_another_array_are_its_own():
+    workspace = Workspace()
+    workspace.empty("h", (4, 2, 3), np.dtype(float))
+    stranger = np.arange(24.0).reshape(4, 2, 3)
+    assert workspace.steps(stranger) is stranger
+
+
+def test_fresh_memory_is_fresh():
+    first = FRESH.empty("h", (4, 2, 3), np.dtype(float))
+    assert not np.shares_memory(first, FRESH.empty("h", (4, 2, 3), np.dtype(float)))
+
+
+def test_gradients_are_kept_by_layout():
+    workspace = Workspace()
+    params = Flat.pack({"W": np.ones((2, 3)), "b": np.ones(2)})
+    grads = workspace.gradients(params)
+    assert list(grads) == ["dW", "db"]
+    assert workspace.gradients(params) is grads
+    assert workspace.gradients(Flat.pack(params)) is not grads  # the same shapes, but perhaps another model
+    assert workspace.gradients(dict(params)) is not workspace.gradients(dict(params))
+
+
+@pytest.mark.parametrize("twin", [copy.copy, copy.deepcopy, lambda w: pickle.loads(pickle.dumps(w))])
+def test_a_copy_begins_empty(twin):
+    workspace = Workspace(panels=True)
+    array = workspace.empty("h", (4, 2, 3), np.dtype(float))
+    copied = twin(workspace)
+    assert copied.panels is True
+    assert not np.shares_memory(copied.empty("h", (4, 2, 3), np.dtype(float)), array)
