@@ -9,7 +9,7 @@ operators are those of arrays and of numbers. How Python compiles differs betwee
 belong to one; with another the program says so and compares nothing.
 """
 
-# ruff: noqa: E402, I001 - the number of threads is set before NumPy is imported
+# ruff: noqa: I001 - the number of threads is set before NumPy is imported
 
 import machine  # noqa: F401
 

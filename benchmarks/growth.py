@@ -9,7 +9,7 @@ of the hidden states; for our own arrays `tracemalloc` counts it exactly, for th
 process, so only from a few megabytes on.
 """
 
-# ruff: noqa: E402, I001 - the number of threads is set before NumPy and torch are imported
+# ruff: noqa: I001 - the number of threads is set before NumPy and torch are imported
 
 import machine
 
@@ -125,8 +125,8 @@ def main() -> int:
         short, long = by_length[100], by_length[100_000]
         ratio = long["seconds per step"][Ours.name] / short["seconds per step"][Ours.name]
         memory = long["memory / states"][Ours.name]
-        print(f"time per step, T 100,000 over T 100: {ratio:.2f}  goal <= {FLAT}  {'met' if ratio <= FLAT else 'NOT MET'}")
-        print(f"memory at T 100,000, of the states: {memory:.2f}  goal <= {LEAN}  {'met' if memory <= LEAN else 'NOT MET'}")
+        _verdict("time per step, T 100,000 over T 100", ratio, FLAT)
+        _verdict("memory at T 100,000, of the states", memory, LEAN)
     if options.plot:
         draw(over_t, over_h, options.plot)
     machine.write_json(options.json, {"over T": over_t, "over H": over_h})
@@ -138,6 +138,10 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     for name, seconds in row["seconds per step"].items():
         print(f"  {name:14s} {seconds * 1e6:10.2f} us per step   {row['memory / states'][name]:6.2f} times the states")
     return row
+
+
+def _verdict(what: str, found: float, goal: float) -> None:
+    print(f"{what}: {found:.2f}  goal <= {goal}  {'met' if found <= goal else 'NOT MET'}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """One thread each, set before NumPy and torch are imported; and what machine it was, for the record."""
 
+# ruff: noqa: E402 - the number of threads is set before anything can import NumPy
+
 import os
 
 for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):

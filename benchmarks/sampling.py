@@ -8,7 +8,7 @@ tests (tests/test_sample.py), not for this clock. The floor: two products, tanh,
 character, with every output made beforehand.
 """
 
-# ruff: noqa: E402, I001 - the number of threads is set before NumPy and torch are imported
+# ruff: noqa: I001 - the number of threads is set before NumPy and torch are imported
 
 import machine
 

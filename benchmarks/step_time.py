@@ -8,7 +8,7 @@ them, ratios, and whether the goals are met. Peers: `torch.nn.RNN`, a loop in to
 min-char-rnn, JAX if it is installed (extra `bench`), and the floor, below which no program on the same BLAS can go.
 """
 
-# ruff: noqa: E402, I001 - the number of threads is set before NumPy and torch are imported
+# ruff: noqa: I001 - the number of threads is set before NumPy and torch are imported
 
 import machine
 
@@ -35,7 +35,9 @@ PARTS = ("forward+backward", "whole step")
 def main() -> int:
     """Time what was asked for; return 1 if the gradients of two peers differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", type=Size.parse, default=[Size.parse(s) for s in GOALS], metavar="H,V,T,B")
+    parser.add_argument(
+        "--sizes", nargs="+", type=Size.parse, default=[Size.parse(s) for s in GOALS], metavar="H,V,T,B"
+    )
     parser.add_argument("--dtypes", nargs="+", choices=("float32", "float64"), default=["float32", "float64"])
     parser.add_argument("--seconds", type=float, default=6.0, help="CPU time per size and dtype (6)")
     parser.add_argument("--json", metavar="FILE", help="write the figures (- is standard output)")

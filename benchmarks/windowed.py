@@ -6,7 +6,7 @@ k = 4, H = 100, V = 8000, as in the word-level model. The definition walks back 
 and adds an outer product at each; numpy_impl needs k matrix products in all. Both must give the same gradients first.
 """
 
-# ruff: noqa: E402, I001 - the number of threads is set before NumPy is imported
+# ruff: noqa: I001 - the number of threads is set before NumPy is imported
 
 import machine
 
@@ -54,9 +54,7 @@ def by_definition(problem: Problem) -> dict[str, np.ndarray]:
 
 def at_once(problem: Problem, params: Flat, workspace: Workspace) -> dict[str, np.ndarray]:
     """Return the gradients as numpy_impl computes them."""
-    found = lean_loss_and_grads(
-        params, problem.x, problem.y, problem.h0, bptt="windowed", k=K, workspace=workspace
-    )
+    found = lean_loss_and_grads(params, problem.x, problem.y, problem.h0, bptt="windowed", k=K, workspace=workspace)
     return found.grads
 
 

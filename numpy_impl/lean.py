@@ -94,4 +94,4 @@ def _readout(
         product(dlogits.reshape(N, V), W_hy, dh[block].reshape(N, H), workspace)
         readout_gradients(dlogits, h[block], grads, workspace, add=start > 0)
     total = losses[0] if len(losses) == 1 else np.asarray(np.sum(losses))
-    return total if share is None else total * share
+    return total if share is None else np.asarray(total * share)

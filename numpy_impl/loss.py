@@ -105,8 +105,8 @@ class _Places(NamedTuple):
     ignored: np.ndarray | None
 
     @property
-    def count(self) -> int:
-        """The number of targets."""
+    def targets(self) -> int:
+        """How many steps have a target."""
         return len(self.entries) - (0 if self.ignored is None else int(np.count_nonzero(self.ignored)))
 
 
@@ -141,7 +141,7 @@ def _subtract_targets_(
     if places.ignored is not None:
         p[places.ignored] = 0
     if reduction == "mean":
-        p /= p.dtype.type(places.count)
+        p /= p.dtype.type(places.targets)
     if dloss is not None:
         p *= dloss.reshape(-1, 1) if reduction == "none" else dloss
 
@@ -154,4 +154,4 @@ def _reduce(
     if reduction == "none":
         return losses.reshape(shape)
     total = losses.sum()
-    return np.asarray(total / losses.dtype.type(places.count) if reduction == "mean" else total)
+    return np.asarray(total / losses.dtype.type(places.targets) if reduction == "mean" else total)

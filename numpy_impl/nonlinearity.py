@@ -1,7 +1,9 @@
-"""The nonlinearity of the cell and its slope; the slope is a function of the state, so a need not be kept.
+"""The nonlinearity of the cell and its slope.
 
     tanh:  h = tanh(a),    dh/da = 1 - h^2
     ReLU:  h = max(a, 0),  dh/da = 1 where h > 0, else 0 (at the kink too, as in torch)
+
+The slope is a function of the state h alone, so the pre-activation a need not be kept.
 """
 
 from collections.abc import Callable, Iterator

@@ -68,16 +68,16 @@ def product(
     """Write a b into `out`, in pieces along the longest side if that is too large for one."""
     (M, K), N = a.shape, b.shape[1]
     if M * N * K > SMALL:
-        if N > max(M, K) and piece(N, M * K, workspace):  # rows are the better side to cut
+        if max(M, K) < N and piece(N, M * K, workspace):  # rows are the better side to cut
             transposed = workspace.empty("transposed", (N, M), out.dtype)
             product(b.T, np.ascontiguousarray(a.T), transposed, workspace)
             np.copyto(out, transposed.T)
             return out
-        if K > max(M, N) and M * N * SHORTEST < (M + N) * piece(K, M * N, workspace):
+        if max(M, N) < K and (M + N) * piece(K, M * N, workspace) > M * N * SHORTEST:
             P = K // piece(K, M * N, workspace)
             return np.matmul(a.reshape(M, P, -1).transpose(1, 0, 2), b.reshape(P, -1, N)).sum(axis=0, out=out)
         straight = b.flags.c_contiguous or b.size < out.size  # small products are slow with a transposed b
-        if M > max(N, K) and straight and piece(M, N * K, workspace):
+        if max(N, K) < M and straight and piece(M, N * K, workspace):
             P, b = M // piece(M, N * K, workspace), np.ascontiguousarray(b)
             np.matmul(a.reshape(P, -1, K), b, out=out.reshape(P, -1, N))
             return out

@@ -129,7 +129,7 @@ def _carry_long(
     da: Real[np.ndarray, "T B H"],
     workspace: Fresh,
 ) -> None:
-    """The same for a long sequence: in chunks beside each other, where that proves to be the same."""
+    """Do the same for a long sequence: in chunks beside each other, where that proves to be the same."""
     later = None
     for steps, in_chunks in windows_backwards(len(dh)):
         window = dh[steps], h[steps], W_hh, nonlinearity, da[steps], later

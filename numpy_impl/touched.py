@@ -5,7 +5,7 @@ m + 0^2 = m, to the last bit. With 8,000 tokens and a batch of 20 that is half o
 moves weights on without a gradient, so there nothing can be left out (`Optimizer.at_rest_without_gradient`).
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -22,6 +22,7 @@ LARGE = 50_000
 """And when W_xh has at least so many elements."""
 
 
+@runtime_checkable
 class Optimizer(Protocol):
     """What this asks of an optimiser (`numpy_impl.optim`)."""
 

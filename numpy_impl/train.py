@@ -14,8 +14,8 @@ from numpy_impl.clip import clip_grad_norm, clip_grad_value
 from numpy_impl.datasets import Batch, Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.generate import sample_while_training
-from numpy_impl.loss import cross_entropy
 from numpy_impl.lean import lean_loss_and_grads
+from numpy_impl.loss import cross_entropy
 from numpy_impl.model import forward
 from numpy_impl.optim import halve_lr_on_rise
 from numpy_impl.recipes import Recipe, make_optimizer

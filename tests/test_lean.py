@@ -88,11 +88,18 @@ def test_one_loss_per_step_is_refused():
 
 
 def test_bad_input_is_refused_as_in_the_model():
-    params, x, y, h0 = problem()
-    for bad in ((params, x.T, y, h0), (params, x, y + 5, h0), (params, x, y, h0[:1])):
-        with pytest.raises(ValueError) as expected:  # noqa: PT011 - the wording is compared below
+    params, x, y, h0 = problem()  # wrong shapes the annotations refuse first, when tests run
+    headless = {name: array for name, array in params.items() if name != "W_hy"}
+    for bad in (
+        (headless, x, y, h0),
+        (params, x + 6, y, h0),
+        (params, x[:0], y[:0], h0),
+        (params, x, y + 5, h0),
+        (params, x, y, h0.astype(np.float32)),
+    ):
+        with pytest.raises((ValueError, TypeError)) as expected:
             loss_and_grads(*bad)
-        with pytest.raises(ValueError) as found:  # noqa: PT011
+        with pytest.raises(expected.type) as found:
             lean_loss_and_grads(*bad)
         assert str(found.value) == str(expected.value)
 

@@ -82,9 +82,7 @@ def test_pieces_are_taken_where_they_should_be():
 @settings(max_examples=50, deadline=None)
 def test_a_piece_divides_and_is_small(side, others):
     found = piece(side, others, PIECES)
-    assert found == 0 or (
-        side % found == 0 and products.SHORTEST <= found < side and found * others <= products.SMALL
-    )
+    assert found == 0 or (side % found == 0 and products.SHORTEST <= found < side and found * others <= products.SMALL)
     assert piece(side, others, WHOLE) == 0
 
 

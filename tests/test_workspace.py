@@ -52,9 +52,7 @@ def poison(workspace: Workspace) -> None:
 def test_the_same_bits_with_and_without(function):
     workspace = Workspace()
     for call in CALLS + CALLS[::-1]:
-        for found, expected in zip(
-            evaluate(call, workspace, function), evaluate(call, FRESH, function), strict=True
-        ):
+        for found, expected in zip(evaluate(call, workspace, function), evaluate(call, FRESH, function), strict=True):
             np.testing.assert_array_equal(found, expected, strict=True)
         poison(workspace)
 
