@@ -79,7 +79,7 @@ def _readout(
     steps = min(T, max(1, BLOCK // (B * V)))
     share = None
     if reduction == "mean" and steps < T:  # a block does not know how many targets there are in all
-        reduction, share = "sum", np.asarray(1 / np.count_nonzero(y != ignore_index), W_hy.dtype)
+        reduction, share = "sum", np.asarray(W_hy.dtype.type(1) / np.count_nonzero(y != ignore_index), W_hy.dtype)
     memory = workspace.empty("logits", (steps, B, V), W_hy.dtype)
     losses = []
     for start in range(0, T, steps):

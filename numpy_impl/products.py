@@ -65,23 +65,49 @@ def product(
     out: Real[np.ndarray, "M N"],
     workspace: Fresh = FRESH,
 ) -> Real[np.ndarray, "M N"]:
-    """Write a b into `out`, in pieces along the longest side if that is too large for one."""
+    """Write a b into `out`, in pieces along its longest side if it is too large for one."""
     (M, K), N = a.shape, b.shape[1]
     if M * N * K > SMALL:
-        if max(M, K) < N and piece(N, M * K, workspace):  # rows are the better side to cut
-            transposed = workspace.empty("transposed", (N, M), out.dtype)
-            product(b.T, np.ascontiguousarray(a.T), transposed, workspace)
-            np.copyto(out, transposed.T)
-            return out
-        if max(M, N) < K and (M + N) * piece(K, M * N, workspace) > M * N * SHORTEST:
-            P = K // piece(K, M * N, workspace)
-            return np.matmul(a.reshape(M, P, -1).transpose(1, 0, 2), b.reshape(P, -1, N)).sum(axis=0, out=out)
-        straight = b.flags.c_contiguous or b.size < out.size  # small products are slow with a transposed b
-        if max(N, K) < M and straight and piece(M, N * K, workspace):
-            P, b = M // piece(M, N * K, workspace), np.ascontiguousarray(b)
-            np.matmul(a.reshape(P, -1, K), b, out=out.reshape(P, -1, N))
-            return out
+        if max(N, K) < M and (b.flags.c_contiguous or b.size < out.size):  # pieces are slow with a transposed b
+            return _by_rows(a, b, out, piece(M, N * K, workspace))
+        if max(M, K) < N:
+            return _by_columns(a, b, out, piece(N, M * K, workspace), workspace)
+        if max(M, N) < K:
+            return _by_terms(a, b, out, piece(K, M * N, workspace))
     return a.dot(b, out=out)
+
+
+def _by_rows(
+    a: Real[np.ndarray, "M K"], b: Real[np.ndarray, "K N"], out: Real[np.ndarray, "M N"], rows: int
+) -> Real[np.ndarray, "M N"]:
+    """So many rows of a b at a time; 0: all of them."""
+    if not rows:
+        return a.dot(b, out=out)
+    P = len(a) // rows
+    np.matmul(a.reshape(P, rows, -1), np.ascontiguousarray(b), out=out.reshape(P, rows, -1))
+    return out
+
+
+def _by_columns(
+    a: Real[np.ndarray, "M K"], b: Real[np.ndarray, "K N"], out: Real[np.ndarray, "M N"], columns: int, workspace: Fresh
+) -> Real[np.ndarray, "M N"]:
+    """So many columns at a time, as rows of the transposed product: those lie together in memory."""
+    if not columns:
+        return a.dot(b, out=out)
+    transposed = workspace.empty("transposed", out.shape[::-1], out.dtype)
+    np.copyto(out, _by_rows(b.T, a.T, transposed, columns).T)
+    return out
+
+
+def _by_terms(
+    a: Real[np.ndarray, "M K"], b: Real[np.ndarray, "K N"], out: Real[np.ndarray, "M N"], terms: int
+) -> Real[np.ndarray, "M N"]:
+    """So many terms of the sum at a time, if the partial sums are small beside what is read."""
+    (M, K), N = a.shape, b.shape[1]
+    if (M + N) * terms <= M * N * SHORTEST:
+        return a.dot(b, out=out)
+    P = K // terms
+    return np.matmul(a.reshape(M, P, terms).transpose(1, 0, 2), b.reshape(P, terms, N)).sum(axis=0, out=out)
 
 
 def piece(side: int, others: int, workspace: Fresh = FRESH) -> int:
