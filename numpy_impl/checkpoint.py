@@ -19,7 +19,6 @@ from numpy_impl.recipes import Recipe
 from numpy_impl.run import Run
 from numpy_impl.validate import check_params
 from numpy_impl.vocabulary import Vocabulary
-from numpy_impl.workspace import Workspace
 
 __all__ = ["check_place", "load", "save"]
 
@@ -127,7 +126,6 @@ def _plain(run: Run) -> dict[str, Any]:
         "smoothed": run.smoothed,
         "set_loss": run.set_loss,
         "step": run.step,
-        "panels": run.workspace.panels,
     }
 
 
@@ -153,7 +151,6 @@ def _run(arrays: dict[str, np.ndarray], plain: dict[str, Any]) -> Run:
         rng=_rng(plain["rng"]),
         order=arrays.get("order"),
         h=arrays.get("h"),
-        workspace=Workspace(plain.get("panels")),
         **{name: plain[name] for name in ("sha256", "seed", "lr", "smoothed", "set_loss", "step")},
     )
 

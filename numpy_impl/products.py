@@ -8,13 +8,12 @@ operands. A product somewhat larger than that is faster in pieces below the limi
   cut into panels of columns once. At B = 4, H = 512 that is 2 to 3 times faster, at B = 32 a third.
 - products with one long side, as between states and the readout of a large vocabulary (`product`): a quarter.
 
-Where a machine has no such second way the pieces would cost a little, so one measurement per process decides
-(`panels_pay`). The pieces may round differently, so a run that must repeat bit for bit elsewhere records the answer:
-`workspace.panels`; None there asks the machine.
+Where a machine has no such second way the pieces would cost a little, so `panels_pay` asks which machine it is. It
+does not measure: pieces may round differently, the clock answers differently on a busy day, and a run of the same seed
+must give the same bits. `benchmarks/step_time.py` measures; the environment variable `NUMPY_IMPL_PANELS` overrules.
 """
 
 import os
-import time
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -32,10 +31,9 @@ SHORTEST = 16
 COPY_PAYS = 2
 """A row times W^T is nearly as fast as times a copy of it; the copy pays from so many times H steps on."""
 SWITCH = "NUMPY_IMPL_PANELS"
-"""Environment variable: 0 never cuts a product, 1 always does where it is too large; else it is measured."""
-PROBE = (4, 512)
-"""B and H of the product that is measured: here panels win by 2 to 3, or not at all."""
-WORTH_IT = 1.4
+"""Environment variable: 0 never cuts a product, 1 always does where it is too large; else the machine decides."""
+AVX512 = {"AVX512_SKX", "X86_V4"}
+"""NumPy's names, old and new, for the instructions that OpenBLAS's way for small products is written in."""
 
 StateProduct = tuple[Callable[..., object], np.ndarray]
 
@@ -132,20 +130,10 @@ def _contiguous(W: Real[np.ndarray, "*shape"], workspace: Fresh) -> Real[np.ndar
 
 @lru_cache(maxsize=1)
 def panels_pay() -> bool:
-    """Return whether pieces are faster on this machine, measured once per process; `SWITCH` answers instead if set."""
+    """Return whether this machine's OpenBLAS has a second way for small products; `SWITCH` answers instead if set."""
     answer = os.environ.get(SWITCH, "")
     if answer in ("0", "1"):
         return answer == "1"
-    B, H = PROBE
-    h, W, out = np.ones((B, H), np.float32), np.ones((H, H), np.float32), np.empty((B, H), np.float32)
-    fastest = {}
-    for panels in (False, True):
-        times, prepared = state_product(W, 1, B, Fresh(panels))
-        fastest[panels] = min(_seconds(times, h, prepared, out) for _ in range(7))
-    return fastest[False] > WORTH_IT * fastest[True]
-
-
-def _seconds(times: Callable[..., object], *operands: np.ndarray) -> float:
-    start = time.perf_counter()
-    times(*operands)
-    return time.perf_counter() - start
+    built = np.show_config(mode="dicts")
+    here = {*built["SIMD Extensions"].get("baseline", ()), *built["SIMD Extensions"].get("found", ())}
+    return "openblas" in built["Build Dependencies"]["blas"]["name"] and not AVX512.isdisjoint(here)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy_impl.datasets import Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.init import Rng, init_params
-from numpy_impl.products import panels_pay
 from numpy_impl.recipes import Recipe, make_optimizer
 from numpy_impl.shapes import Ids, Real
 from numpy_impl.vocabulary import Vocabulary
@@ -37,7 +36,7 @@ class Run:
     set_loss: float | None = None
     step: int = 0
     workspace: Workspace = field(default_factory=Workspace, compare=False, repr=False)
-    """Memory that one step leaves to the next; of it only `panels` matters to the bits of a result, and is saved."""
+    """Memory that one step leaves to the next; no number of it is read by the next."""
 
 
 def start(recipe: Recipe, data: Dataset, seed: int = 1) -> Run:
@@ -67,6 +66,4 @@ def start(recipe: Recipe, data: Dataset, seed: int = 1) -> Run:
         rng = rng.spawn(1)[0]
     untrained = log(K) * (data.mean_length if recipe.report == "sum" else 1.0)  # all tokens equally likely
     opt_state = make_optimizer(recipe).init(params.flat)
-    run = Run(recipe, data.vocabulary, data.sha256, seed, params, opt_state, rng, recipe.lr, untrained, order)
-    run.workspace.panels = panels_pay()
-    return run
+    return Run(recipe, data.vocabulary, data.sha256, seed, params, opt_state, rng, recipe.lr, untrained, order)

@@ -97,42 +97,62 @@ def test_sizes_of_the_field():
 
 
 @pytest.fixture
-def _unmeasured(monkeypatch):
+def _unasked(monkeypatch):
     monkeypatch.delenv(SWITCH, raising=False)
     panels_pay.cache_clear()
     yield
     panels_pay.cache_clear()
 
 
-@pytest.mark.usefixtures("_unmeasured")
-@pytest.mark.parametrize(("whole", "pieces", "answer"), [(3.0, 1.0, True), (1.0, 1.1, False), (1.2, 1.0, False)])
-def test_the_clock_decides(monkeypatch, whole, pieces, answer):
-    def seconds(times, *operands):
-        return pieces if times is products._times_panels else whole
+def machine(blas: str, **instructions: list[str]) -> dict:
+    """Describe a machine as NumPy does."""
+    named = {name.replace("_", " "): list(names) for name, names in instructions.items()}
+    return {"Build Dependencies": {"blas": {"name": blas}}, "SIMD Extensions": named}
 
-    monkeypatch.setattr(products, "_seconds", seconds)
+
+@pytest.mark.usefixtures("_unasked")
+@pytest.mark.parametrize(
+    ("described", "answer"),
+    [
+        (machine("scipy-openblas", baseline=["X86_V2"], found=["X86_V3", "X86_V4"]), True),
+        (machine("openblas64", baseline=["SSE"], found=["AVX2", "AVX512_SKX"], not_found=["AVX512_SPR"]), True),
+        (machine("openblas", baseline=["X86_V4"]), True),
+        (machine("scipy-openblas", found=["X86_V3"], not_found=["X86_V4"]), False),
+        (machine("scipy-openblas", baseline=["NEON", "ASIMD"]), False),
+        (machine("mkl-sdl", found=["X86_V4"]), False),
+        (machine("accelerate", baseline=["NEON"]), False),
+    ],
+)
+def test_the_machine_decides(monkeypatch, described, answer):
+    monkeypatch.setattr(products.np, "show_config", lambda mode: described)
     assert panels_pay() is answer
 
 
-@pytest.mark.usefixtures("_unmeasured")
+def test_numpy_describes_this_machine_in_these_words():
+    """Else the descriptions above would be of no machine."""
+    built = np.show_config(mode="dicts")
+    assert built["Build Dependencies"]["blas"]["name"]
+    assert set(built["SIMD Extensions"]) <= {"baseline", "found", "not found"}
+
+
+@pytest.mark.usefixtures("_unasked")
 @pytest.mark.parametrize("answer", ["0", "1"])
-def test_the_environment_decides_before_the_clock(monkeypatch, answer):
+def test_the_environment_decides_before_the_machine(monkeypatch, answer):
     monkeypatch.setenv(SWITCH, answer)
-    monkeypatch.setattr(products, "_seconds", None)
+    monkeypatch.setattr(products.np, "show_config", None)
     assert panels_pay() is (answer == "1")
 
 
-@pytest.mark.usefixtures("_unmeasured")
+@pytest.mark.usefixtures("_unasked")
 def test_the_answer_does_not_change_within_a_process(monkeypatch):
     first = panels_pay()
-    monkeypatch.setattr(products, "_seconds", lambda times, *operands: 1.0)
     monkeypatch.setenv(SWITCH, "0" if first else "1")
     assert panels_pay() is first
 
 
-@pytest.mark.usefixtures("_unmeasured")
+@pytest.mark.usefixtures("_unasked")
 def test_small_products_do_not_ask(monkeypatch):
-    monkeypatch.setattr(products, "_seconds", None)
+    monkeypatch.setattr(products.np, "show_config", None)
     state_product(np.ones((50, 50)), 8, 1, FRESH)
     product(np.ones((8, 50)), np.ones((50, 27)), np.empty((8, 27)), FRESH)
 
