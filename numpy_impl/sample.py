@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from numpy_impl import quick
 from numpy_impl.draw import distribution, draw
 from numpy_impl.inputs import NO_TOKEN, input_projection
 from numpy_impl.rnn import rnn_forward
@@ -102,6 +103,9 @@ def sample(
         )
     check_uniforms("uniforms", uniforms, len(first))
     (T, B), V = uniforms.shape, params["W_hy"].shape[0]
+    plain = method == "draw" and top_k is None and top_p is None and stop is None
+    if plain and B == 1 and quick.pays(V, params["W_hy"].dtype):
+        return Samples(*quick.write(params, first, uniforms, h0, nonlinearity, temperature))
     tokens = np.full((T, B), NO_TOKEN, np.int64)
     p = np.zeros((T, B, V), params["W_hy"].dtype)
     for t, drawn in enumerate(
@@ -148,9 +152,8 @@ def _walk(
 ) -> Iterator[Drawn]:
     W_hh_T, W_hy_T = params["W_hh"].T, params["W_hy"].T
     B, H = len(tokens), len(W_hh_T)
-    b_h = params.get("b_h", np.zeros(H, W_hh_T.dtype))
     b_y = params.get("b_y", np.zeros(W_hy_T.shape[1], W_hh_T.dtype))
-    xp = np.vstack([params["W_xh"].T + b_h, b_h])  # one row per token; NO_TOKEN, -1, is the last
+    xp = quick.token_table(params)
     h = np.zeros((B, H), W_hh_T.dtype) if h0 is None else h0
     over = np.zeros(B, bool)
     for u in uniforms:

@@ -1,0 +1,87 @@
+"""Write as `numpy_impl.sample` does, token for token, in a third of the time.
+
+To draw a token one needs its probability only up to a factor: u falls where u S falls among the cumulative sums of
+exp z, S being the last of them. So nothing is normalised while the text waits for its next token, and the logits
+become probabilities afterwards, all steps at once.
+
+Rounding is not that of the careful way, so u decides here only where it is certain to decide there too: if it lies
+farther from a border between two tokens than rounding can move that border, `DOUBT`. Else the careful way decides. That
+way also takes over where exp would overflow or S vanish, and says what is wrong with logits that are not finite.
+"""
+
+import numpy as np
+
+from numpy_impl.draw import distribution, draw
+from numpy_impl.nonlinearity import activation
+from numpy_impl.scalar import Scalar
+from numpy_impl.shapes import Ids, Params, Real
+
+__all__ = ["doubt", "pays", "token_table", "write"]
+
+DOUBT = 2, 128
+"""Relative errors of two cumulative sums of V terms, in roundings: so many per term, and so many for the rest: exp
+in both ways, its argument within +-100 ln 2, the quotient, u itself. A bound, not an estimate."""
+SAFE = 2.0**-100, 2.0**100
+"""The sum of exp z must lie between."""
+SELDOM = 0.1
+"""The careful way may be asked for so large a part of all tokens."""
+ROWS = 4096
+"""So many rows of logits become probabilities at a time."""
+
+
+def doubt(V: int, dtype: np.dtype) -> float:
+    """Return how far, at most, rounding moves the border between two of V tokens."""
+    per_term, rest = DOUBT
+    return float(np.finfo(dtype).eps) * (per_term * V + rest)
+
+
+def pays(V: int, dtype: np.dtype) -> bool:
+    """Return whether the careful way will be asked seldom enough."""
+    return 2 * V * doubt(V, dtype) < SELDOM
+
+
+def token_table(params: Params) -> Real[np.ndarray, "rows H"]:
+    """Return W_xh x + b_h for every token x, one row each; the last is that of NO_TOKEN, -1."""
+    W_xh = params["W_xh"]
+    b_h = params.get("b_h", np.zeros(len(W_xh), W_xh.dtype))
+    return np.vstack([W_xh.T + b_h, b_h])
+
+
+def write(
+    params: Params,
+    first: Ids[np.ndarray, "1"],
+    uniforms: Real[np.ndarray, "T 1"],
+    h0: Real[np.ndarray, "1 H"] | None,
+    nonlinearity: str,
+    temperature: Scalar,
+) -> tuple[Ids[np.ndarray, "T 1"], Real[np.ndarray, "T 1 V"], Real[np.ndarray, "1 H"]]:
+    """Write one stream of T tokens by plain drawing; return tokens, probabilities and the last state."""
+    (V, H), T, dtype = params["W_hy"].shape, len(uniforms), params["W_hy"].dtype
+    W_hh_T, W_hy_T, b_y = params["W_hh"].T, params["W_hy"].T, params.get("b_y", np.zeros(V, dtype))
+    rows, token = list(token_table(params)), int(first[0])
+    add, exp, cumulate, activate = np.add, np.exp, np.add.accumulate, activation(nonlinearity)
+    h, a = np.zeros(H, dtype) if h0 is None else h0[0].copy(), np.empty(H, dtype)
+    logits, e, sums = np.empty((T, V), dtype), np.empty(V, dtype), np.empty(V, dtype)
+    scale = None if temperature == 1 else dtype.type(temperature)
+    borders = uniforms.astype(np.result_type(uniforms, dtype)) + doubt(V, dtype) * np.array([-1, 1], dtype)
+    borders = borders.astype(dtype, copy=False)
+    low, high = SAFE
+    tokens = []
+    with np.errstate(over="ignore", invalid="ignore"):  # the careful way looks at what comes of it
+        for z, u, border in zip(logits, uniforms, borders, strict=True):
+            h.dot(W_hh_T, a)
+            add(a, rows[token], a)
+            activate(a, h)
+            h.dot(W_hy_T, z)
+            add(z, b_y, z)
+            exp(z if scale is None else z / scale, e)
+            cumulate(e, 0, None, sums)
+            before, after = sums.searchsorted(border * sums[-1], "right").tolist()
+            if before == after < V and low < sums[-1] < high:
+                token = before
+            else:
+                token = int(draw(distribution(z[None], temperature), u)[0])
+            tokens.append(token)
+    for start in range(0, T, ROWS):
+        logits[start : start + ROWS] = distribution(logits[start : start + ROWS], temperature)
+    return np.array(tokens, np.int64)[:, None], logits[:, None], h[None]
