@@ -59,16 +59,15 @@ def write(
     (V, H), T, dtype = params["W_hy"].shape, len(uniforms), params["W_hy"].dtype
     W_hh_T, W_hy_T, b_y = params["W_hh"].T, params["W_hy"].T, params.get("b_y", np.zeros(V, dtype))
     rows, token = list(token_table(params)), int(first[0])
-    add, exp, cumulate, activate = np.add, np.exp, np.add.accumulate, activation(nonlinearity)
     h, a = np.zeros(H, dtype) if h0 is None else h0[0].copy(), np.empty(H, dtype)
-    logits, e, sums = np.empty((T, V), dtype), np.empty(V, dtype), np.empty(V, dtype)
+    logits, e, tokens = np.empty((T, V), dtype), np.empty(V, dtype), []
     scale = None if temperature == 1 else dtype.type(temperature)
-    borders = uniforms.astype(np.result_type(uniforms, dtype)) + doubt(V, dtype) * np.array([-1, 1], dtype)
-    borders = borders.astype(dtype, copy=False)
-    low, high = SAFE
-    tokens = []
+    borders, at = np.zeros(V + 1, dtype), np.empty(1, dtype)  # token i lies between border i and border i + 1
+    add, exp, cumulate, activate = np.add, np.exp, np.add.accumulate, activation(nonlinearity)
+    sums, border, search = borders[1:], borders.item, borders[1:V].searchsorted
+    unsure, (least, most) = doubt(V, dtype), SAFE
     with np.errstate(over="ignore", invalid="ignore"):  # the careful way looks at what comes of it
-        for z, u, border in zip(logits, uniforms, borders, strict=True):
+        for z, u in zip(list(logits), uniforms[:, 0].tolist(), strict=True):
             h.dot(W_hh_T, a)
             add(a, rows[token], a)
             activate(a, h)
@@ -76,11 +75,12 @@ def write(
             add(z, b_y, z)
             exp(z if scale is None else z / scale, e)
             cumulate(e, 0, None, sums)
-            before, after = sums.searchsorted(border * sums[-1], "right").tolist()
-            if before == after < V and low < sums[-1] < high:
-                token = before
-            else:
-                token = int(draw(distribution(z[None], temperature), u)[0])
+            S = border(V)
+            at[0] = drawn = u * S
+            token = search(at, "right").item()
+            margin = unsure * S
+            if not (drawn - border(token) > margin < border(token + 1) - drawn and least < S < most):
+                token = draw(distribution(z[None], temperature), np.array([u])).item()
             tokens.append(token)
     for start in range(0, T, ROWS):
         logits[start : start + ROWS] = distribution(logits[start : start + ROWS], temperature)

@@ -32,7 +32,7 @@ OPTIONAL = ("b_h", "b_y")
 
 def check_params(params: Mapping[str, np.ndarray]) -> None:
     """Refuse parameters that do not fit together. Parameters in one vector are looked at once per layout."""
-    if not isinstance(params, Flat) or not _fit(params.layout):
+    if not isinstance(params, Flat) or len(params) < len(params.layout.shapes) or not _fit(params.layout):
         _check_each(params)
 
 
