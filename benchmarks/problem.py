@@ -52,10 +52,10 @@ class Problem:
 
     @classmethod
     def draw(cls, size: Size, dtype: str, seed: int = 0) -> "Problem":
-        """Draw weights near, but below, the edge of chaos: gradients of all lengths stay comparable."""
+        """Draw weights as `torch.nn.RNN` and `torch.nn.Linear` do, uniformly within +-1 / sqrt(H)."""
         rng = np.random.default_rng(seed)
         H, V, T, B = size
         shapes = {"W_xh": (H, V), "W_hh": (H, H), "b_h": (H,), "W_hy": (V, H), "b_y": (V,)}
-        params = {name: (rng.standard_normal(s) / np.sqrt(H)).astype(dtype) for name, s in shapes.items()}
+        params = {name: (rng.uniform(-1, 1, s) / np.sqrt(H)).astype(dtype) for name, s in shapes.items()}
         x, y = rng.integers(0, V, (2, T, B))
         return cls(size, np.dtype(dtype), params, x, y, rng.uniform(-1, 1, (B, H)).astype(dtype))

@@ -20,6 +20,8 @@ from numpy_impl.validate import check_array
 
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
+PIECE = 65_536
+
 
 def clip_grad_value(
     g: Real[np.ndarray, "*shape"], bound: Scalar, out: Real[np.ndarray, "*shape"] | None = None
@@ -35,8 +37,7 @@ def clip_grad_value(
     """
     _check(g, out)
     limit = positive("bound", bound, g.dtype, "leave clipping out to keep gradients as they are", finite=False)
-    within = g.size == 0 or (np.maximum.reduce(g, None) <= limit and np.minimum.reduce(g, None) >= -limit)  # NaN: no
-    return _unchanged(g, out) if within else np.clip(g, -limit, limit, out=out)
+    return _unchanged(g, out) if _within(g.reshape(-1), limit) else np.clip(g, -limit, limit, out=out)
 
 
 def clip_grad_norm(
@@ -58,6 +59,12 @@ def clip_grad_norm(
         return _unchanged(g, out), norm
     with np.errstate(invalid="ignore"):  # infinity times zero, as in torch
         return np.multiply(g, limit / (norm + epsilon), out=out), norm
+
+
+def _within(g: Real[np.ndarray, "N"], limit: np.floating) -> bool:
+    """Return whether no element is beyond `limit` (NaN is), in pieces that are still in the cache when read again."""
+    pieces = (g[start : start + PIECE] for start in range(0, g.size, PIECE))
+    return all(-limit <= piece.item(piece.argmin()) and piece.item(piece.argmax()) <= limit for piece in pieces)
 
 
 def _norm(g: Real[np.ndarray, "N"]) -> np.floating:

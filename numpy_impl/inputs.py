@@ -50,7 +50,7 @@ def input_projection(
         table.take(ids, axis=0, out=rows, mode="wrap")
     else:
         np.add(W_xh.take(ids, axis=1, mode="wrap").T, bias, out=rows)
-        if ids.min(initial=0) == NO_TOKEN:
+        if ids.size and ids.item(ids.argmin()) == NO_TOKEN:
             rows[ids == NO_TOKEN] = bias
     return out
 

@@ -56,10 +56,10 @@ def lean_loss_and_grads(
     if reduction == "none":
         raise ValueError('reduction is "none", which asks for one loss per step; use model.loss_and_grads')
     states = run_states(params, x, h0, nonlinearity, workspace)
-    check_targets(y, (*x.shape[:2], len(params["W_hy"])), reduction, ignore_index)
     grads = workspace.gradients(params)
     dh = workspace.empty("dh", states[1:].shape, states.dtype)
-    loss = _readout(params, states[1:], y, reduction, ignore_index, dh, grads, workspace)
+    readout = _readout if states[1:, :, 0].size * len(params["W_hy"]) <= BLOCK else _readout_in_blocks
+    loss = readout(params, states[1:], y, reduction, ignore_index, dh, grads, workspace)
     backward_from_states(params, x, states, dh, grads, nonlinearity, bptt, k, inplace=True, workspace=workspace)
     return Lean(loss, grads, states[-1].copy())
 
@@ -73,25 +73,42 @@ def _readout(
     dh: Real[np.ndarray, "T B H"],
     grads: Flat,
     workspace: Fresh,
+    share: Real[np.ndarray, ""] | None = None,
+    *,
+    add: bool = False,
 ) -> np.ndarray:
-    """Go from states to the loss and back to the states, block by block; fill `dh`, dW_hy and db_y."""
+    """Go from states to the loss and back to the states; fill `dh`, and fill dW_hy and db_y, or `add` to them."""
     W_hy, (T, B, H), V = params["W_hy"], h.shape, len(params["W_hy"])
-    steps = min(T, max(1, BLOCK // (B * V)))
+    logits = workspace.empty("logits", (T, B, V), W_hy.dtype)
+    product(h.reshape(T * B, H), W_hy.T, logits.reshape(T * B, V), workspace)
+    if "b_y" in params:
+        logits += params["b_y"]
+    loss, dlogits = cross_entropy_and_gradient(logits, y, reduction, ignore_index, share, out=logits)
+    product(dlogits.reshape(T * B, V), W_hy, dh.reshape(T * B, H), workspace)
+    readout_gradients(dlogits, h, grads, workspace, add=add)
+    return loss
+
+
+def _readout_in_blocks(
+    params: Params,
+    h: Real[np.ndarray, "T B H"],
+    y: Ids[np.ndarray, "T B"],
+    reduction: str,
+    ignore_index: int,
+    dh: Real[np.ndarray, "T B H"],
+    grads: Flat,
+    workspace: Fresh,
+) -> np.ndarray:
+    """Do the same for a block of steps at a time. What a block does not know, the number of targets, is said to it."""
+    (T, B, _), (V, _), dtype = h.shape, params["W_hy"].shape, h.dtype
+    check_targets(y, (T, B, V), reduction, ignore_index)
     share = None
-    if reduction == "mean" and steps < T:  # a block does not know how many targets there are in all
-        reduction, share = "sum", np.asarray(W_hy.dtype.type(1) / np.count_nonzero(y != ignore_index), W_hy.dtype)
-    memory = workspace.empty("logits", (steps, B, V), W_hy.dtype)
-    losses = []
+    if reduction == "mean":
+        share = np.asarray(dtype.type(1) / np.count_nonzero(y != ignore_index), dtype)
+    steps, loss = max(1, BLOCK // (B * V)), dtype.type(0)
     for start in range(0, T, steps):
         block = slice(start, start + steps)
-        logits = memory[: len(h[block])]
-        N = len(logits) * B
-        product(h[block].reshape(N, H), W_hy.T, logits.reshape(N, V), workspace)
-        if "b_y" in params:
-            logits += params["b_y"]
-        loss, dlogits = cross_entropy_and_gradient(logits, y[block], reduction, ignore_index, share, out=logits)
-        losses.append(loss)
-        product(dlogits.reshape(N, V), W_hy, dh[block].reshape(N, H), workspace)
-        readout_gradients(dlogits, h[block], grads, workspace, add=start > 0)
-    total = losses[0] if len(losses) == 1 else np.asarray(np.sum(losses))
-    return total if share is None else np.asarray(total * share)
+        loss += _readout(
+            params, h[block], y[block], "sum", ignore_index, dh[block], grads, workspace, share, add=start > 0
+        )
+    return np.asarray(loss if share is None else loss * share)

@@ -17,9 +17,7 @@ dictionary of arrays, so a checkpoint that holds it continues bit for bit.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from types import EllipsisType
 
 import numpy as np
 
@@ -126,8 +124,13 @@ class Adagrad:
         """Take one step, into new arrays, or into `w` and `state` if `inplace`. `g` is never written to."""
         rate, w, state = _prepare(w, g, state, {"m"}, lr, inplace)
         eps = positive("eps", self.eps, w.dtype, EPSILON)
-        for piece in _pieces(w):
-            self._update(w[piece], g[piece], state["m"][piece], rate, eps)
+        m = state["m"]
+        if w.ndim != 1 or w.size <= 4 * PIECE:
+            self._update(w, g, m, rate, eps)
+        else:  # in pieces whose intermediate results stay in the cache
+            for start in range(0, w.size, PIECE):
+                piece = slice(start, start + PIECE)
+                self._update(w[piece], g[piece], m[piece], rate, eps)
         return w, state
 
     def _update(self, w: np.ndarray, g: np.ndarray, m: np.ndarray, rate: np.floating, eps: np.floating) -> None:
@@ -156,22 +159,14 @@ def halve_lr_on_rise(lr: float, previous_loss: float | None, loss: float) -> flo
     return lr / 2 if previous_loss is not None and loss > previous_loss else lr
 
 
-def _pieces(w: Real[np.ndarray, "*shape"]) -> Iterator[slice | EllipsisType]:
-    """Cut a long vector into pieces whose intermediate results stay in the cache; leave others whole."""
-    if w.ndim != 1 or w.size <= 4 * PIECE:
-        yield ...
-    else:
-        yield from (slice(start, start + PIECE) for start in range(0, w.size, PIECE))
-
-
 def _prepare(
     w: np.ndarray, g: np.ndarray, state: State, expected: set[str], lr: Scalar, inplace: bool
 ) -> tuple[np.floating, np.ndarray, State]:
     """Check what goes in; return lr in the dtype of w, and the arrays that the step may write to."""
     if not isinstance(state, dict):
         raise TypeError(f"state is a {type(state).__name__}, expected what init(w) or the step before returned")
-    for name, array in {"w": w, "g": g, **{f"state[{key!r}]": value for key, value in state.items()}}.items():
-        check_array(name, array)
+    check_array("w", w)
+    check_array("g", g)
     if w.dtype.kind != "f":
         raise TypeError(f"w is {w.dtype}, expected floating parameters; cast with .astype")
     if state.keys() != expected:
@@ -181,6 +176,8 @@ def _prepare(
         )
     _check_like(w, g, "g")
     for name, array in state.items():
+        if not isinstance(array, np.ndarray):
+            check_array(f"state[{name!r}]", array)
         if name != "started":
             _check_like(w, array, name)
     rate = positive("lr", lr, w.dtype, "descent steps against the gradient")

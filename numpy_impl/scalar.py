@@ -34,7 +34,7 @@ def not_negative(name: str, value: Scalar, dtype: np.dtype, advice: str) -> np.f
 
 
 def _convert(name: str, value: Scalar, dtype: np.dtype) -> np.floating:
-    if not isinstance(value, numbers.Real) or isinstance(value, bool):
+    if type(value) is not float and (not isinstance(value, numbers.Real) or isinstance(value, bool)):
         raise TypeError(f"{name} is {value!r}, a {type(value).__name__}: it must be a number")
     if abs(value) < SMALLEST_OVERFLOW:
         return dtype.type(value)

@@ -198,7 +198,8 @@ def _check_dtype(name: str, array: np.ndarray, dtype: np.dtype) -> None:
 
 def _within(ids: np.ndarray, size: int) -> bool:
     """Return whether all ids lie in 0..size-1; read as unsigned numbers the negative ones are the largest of all."""
-    return bool(np.maximum.reduce(ids.view(UNSIGNED[ids.itemsize]), None) < size)
+    unsigned = ids.view(UNSIGNED[ids.itemsize])
+    return bool(unsigned.item(unsigned.argmax()) < size)
 
 
 def _check_ids(name: str, ids: np.ndarray, size: int, legal: int, legal_name: str) -> None:
