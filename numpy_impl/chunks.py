@@ -31,6 +31,10 @@ WIDEST = 4
 """In larger batches the products have enough rows already."""
 PATIENCE = 8
 """Steps between two looks at whether a gradient has died out."""
+ASKED = 4
+"""So many chunks are asked first: a hundredth of the work, where nothing can come of the rest."""
+DOUBTFUL = 1000
+"""They answer no if more than so many roundings of what entered are left."""
 ROUNDINGS = 8
 """The proof accepts so many units in the last place of the largest gradient of the same step."""
 
@@ -62,14 +66,29 @@ def carry_in_chunks(
 
     T is a multiple of CHUNK. `later` is da of the step after the last; None if there is none.
     """
-    own, guess = dh.copy(), np.empty_like(dh)
     chunks = (len(dh) // CHUNK, CHUNK, *dh.shape[1:])
+    if not _seems_to_forget(dh.reshape(chunks), h.reshape(chunks), W_hh, nonlinearity):
+        return False
+    own, guess = dh.copy(), np.empty_like(dh)
     _apart(own.reshape(chunks), h.reshape(chunks), W_hh, nonlinearity, guess.reshape(chunks))
     forgotten = _over_the_cuts(h.reshape(chunks), W_hh, nonlinearity, guess.reshape(chunks), later)
     if forgotten and _proved(dh, h, W_hh, nonlinearity, guess, da, later):
         return True
     dh[...] = own
     return False
+
+
+def _seems_to_forget(
+    dh: Real[np.ndarray, "C L B H"], h: Real[np.ndarray, "C L B H"], W_hh: Real[np.ndarray, "H H"], nonlinearity: str
+) -> bool:
+    """Ask a few chunks, before all are worked on, whether a gradient that enters from later all but dies out."""
+    some = slice(None, None, max(1, len(h) // ASKED))
+    h, first = h[some], dh[some, 0]
+    over, product, f = first.copy(), np.empty_like(first), np.empty_like(first)
+    for t in reversed(range(CHUNK)):
+        np.multiply(_times(over, W_hh, product), slope(h[:, t], nonlinearity, f), out=over)
+    enough = DOUBTFUL * np.finfo(over.dtype).eps
+    return bool((_largest(over, f) <= enough * _largest(first, f)).all())
 
 
 def _apart(
@@ -80,9 +99,9 @@ def _apart(
     guess: Real[np.ndarray, "C L B H"],
 ) -> None:
     """Fill `guess` with da as if every chunk stood alone."""
-    current, f = np.zeros_like(dh[:, 0]), np.empty_like(dh[:, 0])
+    current, total, f = np.zeros_like(dh[:, 0]), np.empty_like(dh[:, 0]), np.empty_like(dh[:, 0])
     for t in reversed(range(CHUNK)):
-        total = _times(current, W_hh)
+        _times(current, W_hh, total)
         total += dh[:, t]
         np.multiply(total, slope(h[:, t], nonlinearity, f), current)
         guess[:, t] = current
@@ -96,16 +115,15 @@ def _over_the_cuts(
     later: Real[np.ndarray, "B H"] | None,
 ) -> bool:
     """Add to `guess` what reaches each chunk from the one after it; return whether that died out within the chunk."""
-    over = np.zeros_like(guess[:, 0])
+    over, product, f = np.zeros_like(guess[:, 0]), np.empty_like(guess[:, 0]), np.empty_like(guess[:, 0])
     over[:-1] = guess[1:, 0]
     if later is not None:
         over[-1] = later
     negligible = np.finfo(over.dtype).eps / PATIENCE
     for t in reversed(range(CHUNK)):
-        over = _times(over, W_hh)
-        over *= slope(h[:, t], nonlinearity)
+        np.multiply(_times(over, W_hh, product), slope(h[:, t], nonlinearity, f), out=over)
         guess[:, t] += over
-        if t % PATIENCE == 0 and (_largest(over) <= negligible * _largest(guess[:, t])).all():
+        if t % PATIENCE == 0 and (_largest(over, f) <= negligible * _largest(guess[:, t], f)).all():
             return True
     return False
 
@@ -121,24 +139,27 @@ def _proved(
 ) -> bool:
     """Do one sweep of the recursion from `guess`, into `dh` and `da`; return whether it only moved the last bits."""
     limit = ROUNDINGS * np.finfo(dh.dtype).eps
+    scratch, moved = np.empty_like(dh[:CHUNK]), np.empty_like(dh[:CHUNK])
     for start in range(0, len(dh), CHUNK):
         steps = slice(start, start + CHUNK)
         after = guess[start + 1 : start + CHUNK + 1]
-        dh[start : start + len(after)] += _times(after, W_hh)
+        dh[start : start + len(after)] += _times(after, W_hh, scratch[: len(after)])
         if len(after) < CHUNK and later is not None:
             dh[-1] += later.dot(W_hh)
-        swept = dh[steps] * slope(h[steps], nonlinearity)
-        da[steps] = swept
-        moved = np.subtract(swept, guess[steps], out=guess[steps])
-        if not (_largest(moved) <= limit * _largest(swept)).all():
+        swept = np.multiply(dh[steps], slope(h[steps], nonlinearity, scratch), out=da[steps])
+        np.subtract(swept, guess[steps], out=moved)
+        if not (_largest(moved, scratch) <= limit * _largest(swept, scratch)).all():
             return False
     return True
 
 
-def _times(a: Real[np.ndarray, "N B H"], W: Real[np.ndarray, "H H"]) -> Real[np.ndarray, "N B H"]:
+def _times(
+    a: Real[np.ndarray, "N B H"], W: Real[np.ndarray, "H H"], out: Real[np.ndarray, "N B H"]
+) -> Real[np.ndarray, "N B H"]:
     """Multiply all rows by W at once."""
-    return a.reshape(-1, len(W)).dot(W).reshape(a.shape)
+    a.reshape(-1, len(W)).dot(W, out=out.reshape(-1, len(W)))
+    return out
 
 
-def _largest(a: Real[np.ndarray, "*shape H"]) -> Real[np.ndarray, "*shape"]:
-    return np.abs(a).max(axis=-1)
+def _largest(a: Real[np.ndarray, "*shape H"], scratch: Real[np.ndarray, "*shape H"]) -> Real[np.ndarray, "*shape"]:
+    return np.abs(a, out=scratch).max(axis=-1)

@@ -88,6 +88,20 @@ def test_a_gradient_that_lives_long_goes_step_by_step(monkeypatch):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_few_chunks_are_asked_before_all_are_worked_on(monkeypatch):
+    monkeypatch.setattr(chunks, "_apart", None)
+    dh, states, W_hh = lossless(LEAST)
+    assert not carry_in_chunks(dh, states[1:], W_hh, "relu", np.empty_like(dh), None)
+    dh, states, W_hh = problem(LEAST)
+    with pytest.raises(TypeError):  # these forget, and all are worked on
+        carry_in_chunks(dh, states[1:], W_hh, "tanh", np.empty_like(dh), None)
+
+
+def test_what_the_few_did_not_see_is_noticed_later(monkeypatch):
+    monkeypatch.setattr(chunks, "_seems_to_forget", lambda *a: True)
+    test_a_gradient_that_lives_long_goes_step_by_step(monkeypatch)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_what_is_not_finite_goes_step_by_step(monkeypatch, value):
     dh, states, W_hh = problem(LEAST)
