@@ -1,7 +1,7 @@
 """Decoder, step e: how far back the gradient goes, from the first sequence long enough to show it.
 
-Truncated gradients come in two forms: windows (the loss of step t reaches k steps back) and chunks (nothing crosses
-every k-th step). Both are computed for every k from the right gradients of the outputs, and held against all that is
+Truncated gradients come in three forms: windows (the loss of step t reaches k steps back), chunks (nothing crosses
+every k-th step), and one walk over the last k steps alone. All are computed for every k from the right gradients of the outputs, and held against all that is
 shown. In the long cases every other fault is out of the way: states are near zero, nothing vanishes.
 """
 
@@ -17,6 +17,17 @@ from rnncheck.diagnosis.reading import Reading
 __all__ = ["read_truncation"]
 
 COMPARED = ("dh", "da", "dW_hh", "dW_xh")
+TRUNCATED = "go back to the first step; or ask for bptt={form!r}, k={k}"
+FORMS = (
+    ("windowed", "the gradient goes back no further than {k} steps, though full BPTT is asked for", TRUNCATED),
+    ("chunked", "the gradient stops every {k} steps, though full BPTT is asked for", TRUNCATED),
+    (
+        "last",
+        "only the last {k} steps are walked back: every other step is left out of all gradients",
+        "walk back to the first step",
+    ),
+)
+"""How the gradient is cut short, in words, and what to do about it."""
 
 
 def read_truncation(observed: Observation) -> Reading | None:
@@ -25,7 +36,7 @@ def read_truncation(observed: Observation) -> Reading | None:
     wrong = [s for s in long if set(s.wrong) & set(COMPARED)]
     if not wrong:
         return None
-    for form, words in (("windowed", "goes back no further than {k} steps"), ("chunked", "stops every {k} steps")):
+    for form, what, change in FORMS:
         fitting: set[int] | None = None
         for s in wrong:
             assert isinstance(s.probe.case, RNNCase)
@@ -33,9 +44,8 @@ def read_truncation(observed: Observation) -> Reading | None:
             fitting = fits if fitting is None else fitting & fits
         if fitting:
             k = min(fitting)
-            what = f"the gradient {words.format(k=k)}, though full BPTT is asked for"
-            change = "go back to the first step; or ask for " + f'bptt="{form}", k={k}'
-            return Reading(next(iter(wrong[0].wrong)), what, change, evidence=f"equals {form} BPTT with k = {k}")
+            evidence = f"equals {form} BPTT with k = {k}" if form != "last" else f"equals the sums over {k} steps"
+            return Reading(wrong[0].wrong[0], what.format(k=k), change.format(form=form, k=k), evidence=evidence)
     return None
 
 
@@ -53,12 +63,15 @@ def _truncated(case: RNNCase, known: Arrays, form: str) -> Iterator[tuple[int, A
         if form == "windowed":
             far = (far[1:] * df[1 : len(far)]) @ W_hh
             dh[: len(far)] += far
-        else:
+        elif form == "chunked":
             dh = own.copy()
             for t in reversed(range(T - 1)):
                 if (t + 1) % k:
                     dh[t] += (dh[t + 1] * df[t + 1]) @ W_hh
-        yield k, _sums(case, known, dh.copy(), dh * df)
+        else:
+            dh = np.where(np.arange(T)[:, None, None] < T - k, 0, known["dh"])
+        dW_hy = {"dW_hy": _product(known["dlogits"][-k:], known["h"][-k:])} if form == "last" else {}
+        yield k, {**_sums(case, known, dh.copy(), dh * df), **dW_hy}
 
 
 def _sums(case: RNNCase, known: Arrays, dh: np.ndarray, da: np.ndarray) -> Arrays:
@@ -67,6 +80,10 @@ def _sums(case: RNNCase, known: Arrays, dh: np.ndarray, da: np.ndarray) -> Array
     return {
         "dh": dh,
         "da": da,
-        "dW_hh": np.einsum("tbi,tbj->ij", da, before),
-        "dW_xh": np.einsum("tbi,tbv->iv", da, one_hot),
+        "dW_hh": _product(da, before),
+        "dW_xh": _product(da, one_hot),
     }
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    return np.einsum("tbi,tbj->ij", left, right)
