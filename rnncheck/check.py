@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.check_cases import FORMS, Form, check_cases, loud_case
+from rnncheck.check_cases import FORMS, LOUD, Form, check_cases, loud_case
 from rnncheck.checks.check import Bench, Check, Source, run_check
 from rnncheck.checks.own_clipping import clipping_checks
 from rnncheck.checks.passes import pass_checks
@@ -22,6 +22,7 @@ from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
 from rnncheck.sandbox.protections import as_notes
 from rnncheck.shipped import shipped
+from rnncheck.stopwatch import phase
 from rnncheck.target import Target, load_target
 from rnncheck.targets.adapter import Adapter
 from rnncheck.vectors import VectorOracle, read_vectors
@@ -59,7 +60,8 @@ class Inquiry:
 
     def __init__(self, implementation: Implementation | str, dtype: str = "float64", select: str | None = None):
         self.target, self.dtype = replace(as_target(implementation), dtype=dtype), dtype
-        self.planned = plan_check(self.target, dtype)
+        with phase("planning"):
+            self.planned = plan_check(self.target, dtype)
         expect(self.planned, expected_failures(self.target.name))
         if select:
             self.planned.select(select)
@@ -128,7 +130,7 @@ def plan_check(target: Target, dtype: str) -> Plan:
     if not target.adapter.truncates:
         cases = [c for c in cases if c.bptt == "full"]
     oracle = _oracle(form, dtype, bool(target.adapter.fixed))
-    planned = Plan(oracle.name)
+    planned = Plan(oracle.name, noted=(LOUD,))
     if target.assumed:
         planned.notes.append(target.assumed)
     planned.notes += _loud(target, form, dict(target.adapter.fixed))

@@ -13,7 +13,7 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.make_case import IGNORE_INDEX, Design, make_rnn_case
 
-__all__ = ["FORMS", "FORMS_FOLDER", "Form", "check_cases", "loud_case"]
+__all__ = ["FORMS", "FORMS_FOLDER", "LOUD", "Form", "check_cases", "loud_case"]
 
 FORMS_FOLDER = "vectors/check"
 """Where the stored vectors lie, in a folder for each form."""
@@ -28,7 +28,8 @@ SHORT_LADDER = ((1, 1, False), (2, 1, True), (3, 2, False), (6, 1, True), (6, 3,
 """The same for the rarer forms: stored vectors are to stay small."""
 WINDOWS = ((6, 1, False, 1), (10, 1, False, 3))
 """T, B, initial state and k, for code that can be told how far back the gradient goes."""
-LOUD = 1500.0
+LOUD = "where logits are in the hundreds"
+LOUDER = 1500.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def check_cases(form: Form, dtype: str = "float64", sizes: dict[str, int] | None
 def loud_case(form: Form, sizes: dict[str, int] | None = None) -> RNNCase:
     """Return a case with logits of several hundred, where a softmax overflows that does not subtract the maximum."""
     case = _case(form, "float64", 5, 1, False, None, sizes or {})
-    return replace(case, name="logits of several hundred", params={**case.params, "W_hy": LOUD * case.params["W_hy"]})
+    return replace(case, name="logits of several hundred", params={**case.params, "W_hy": LOUDER * case.params["W_hy"]})
 
 
 def _case(form: Form, dtype: str, T: int, B: int, h0: bool, k: int | None, sizes: dict[str, int]) -> RNNCase:

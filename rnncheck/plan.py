@@ -48,6 +48,8 @@ class Plan:
     checks: list[tuple[Check, Bench]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lacking: int = 0
+    noted: tuple[str, ...] = ()
+    """Features of probes (`rnncheck.diagnosis.probes`) that the notes speak of and no check asks for."""
 
     @property
     def count(self) -> int:

@@ -22,6 +22,7 @@ from rnncheck.sandbox.bundle import NAME
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.protections import NOT
 from rnncheck.sandbox.target import SandboxedTarget, ask_apart
+from rnncheck.stopwatch import phase
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.describe import assumptions
 from rnncheck.targets.entry import look, make
@@ -33,6 +34,7 @@ __all__ = ["Target", "load_results", "load_target", "split_target"]
 
 LOOKING = Limits(start_s=60.0)
 """Looking at a file tries out hundreds of ways to call it."""
+MAKE = f"{NAME}.targets.entry:make"
 HERE = f"{NOT} any protection: the target runs in the process of the judge, and can do whatever the judge can"
 SHIPPED = ("numpy_impl", "reference")
 OURS = ("none is needed, the target is part of rnncheck",)
@@ -54,7 +56,8 @@ class Target:
         """Run the case; `clipping=True` lets a target's own clipping act. With a `dtype`, other cases are not asked."""
         if self.dtype and case.dtype != self.dtype:
             raise NotShownError(f"it is asked in {self.dtype}, not in {case.dtype}")
-        return self.implementation.run(case, **options)
+        with phase("running the target"):
+            return self.implementation.run(case, **options)
 
     def clips(self, case: Case) -> tuple[bool, list[tuple[float, float]]]:
         """Tell whether it clips gradients by itself, and between which values."""
@@ -142,14 +145,22 @@ def load_target(text: str, *, isolated: bool = True) -> Target:
         found = _judged(look(question))
         adapter = Adapter(**found["adapter"]) if "adapter" in found else None
         return Target(text, make(found), adapter, Path(found["path"]), found.get("found", False))
+    implementation = SandboxedTarget(path, MAKE, None)
+    implementation.sandbox.warm_up()  # it loads NumPy while another child looks
     try:
         found = _judged(ask_apart(path, "rnncheck.targets.entry:look", question, LOOKING))
         adapter = received_adapter(found["adapter"]) if "adapter" in found else None
-    except TargetError as error:
-        raise UserError(f"{text} could not be looked at: {error}") from None
+    except BaseException as error:
+        implementation.sandbox.stop()
+        if isinstance(error, TargetError):
+            raise UserError(f"{text} could not be looked at: {error}") from None
+        raise
     written = "adapter" in found and found.get("found") is False  # an adapter, and only that, may call another file
     code = Path(found["path"]) if written else path.resolve()
-    implementation = SandboxedTarget(code, f"{NAME}.targets.entry:make", found | {"path": str(code)})
+    if code != path.resolve():
+        implementation.sandbox.stop()
+        implementation = SandboxedTarget(code, MAKE, None)
+    implementation.be(found | {"path": str(code)})
     return Target(text, implementation, adapter, code, found.get("found") is True)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnncheck.checks.check import Bench, Check, run_check
-from rnncheck.measure import blind_note
 from rnncheck.options import VerifyOptions
 from rnncheck.plan import Plan, plan
 from rnncheck.result import Outcome, Report, Verdict
+from rnncheck.stopwatch import phase
 from rnncheck.versions import versions
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ Ask = Callable[[Check, Bench, str], Outcome]
 
 def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
     """Run every check that `options` plan; `on_outcome` sees each outcome with how many are done and planned."""
+    from rnncheck.measure import blind_note
+
     planned = plan(options)
     report = run_plan(planned, "numpy_impl", options.seed, options.command, on_outcome)
     report.notes += filter(None, [blind_note(options)])
@@ -47,7 +49,8 @@ def _likely_cause(planned: Plan, report: Report) -> "Diagnosis | None":
     """Diagnose the first implementation that failed; of the oracles, which are nobody's own code, none is."""
     for (check, bench), outcome in zip(planned.checks, report.outcomes, strict=True):
         if outcome.verdict is Verdict.FAILED and not check.family.startswith("reference"):
-            from rnncheck.diagnosis import explain_failure
+            with phase("diagnosis"):
+                from rnncheck.diagnosis import explain_failure
 
-            return explain_failure(bench.implementation, report)
+                return explain_failure(bench.implementation, report, planned.noted)
     return None

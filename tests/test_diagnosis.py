@@ -13,7 +13,7 @@ from rnncheck.diagnosis import Diagnosis, diagnose, explain_failure
 from rnncheck.diagnosis.formula import fit, number, say
 from rnncheck.diagnosis.manner import Manner
 from rnncheck.diagnosis.observation import agree, observation
-from rnncheck.diagnosis.probes import PLAIN, probes
+from rnncheck.diagnosis.probes import LOUD, PLAIN, probes
 from rnncheck.errors import NotShownError
 from rnncheck.faults import FAULTS, FaultsExcludeError, Faulty, combine, get
 from rnncheck.implementation import Gates, Implementation, NumpyImpl
@@ -198,6 +198,37 @@ def test_any_truncation_is_measured(form: str, k: int, words: str) -> None:
 
     for program in (Truncated(), Partly(Truncated())):
         assert words in quick(program).causes[0].what
+
+
+class LastFiveOnly(Faulty):
+    """Walks back the last five steps, and reads out no others."""
+
+    name = "last-five-only"
+
+    def readout_backward(self, t: int) -> None:
+        """Leave out what is earlier."""
+        if t >= self.T - 5:
+            super().readout_backward(t)
+        else:
+            self.own[t], self.dlogits[t] = np.zeros_like(self.h0), np.zeros_like(self.logits[t])
+
+    def steps_back(self, last: int, first: int) -> range:
+        """Stop after five steps."""
+        return range(last, max(first, self.T - 5) - 1, -1)
+
+
+def test_a_walk_over_the_last_steps_alone_is_told_from_a_truncation() -> None:
+    found = quick(Partly(LastFiveOnly(), ("dW_xh", "dW_hh", "dW_hy", "loss")))
+    assert found.causes[0].what.startswith("only the last 5 steps are walked back")
+    assert quick(Partly(get("truncated-after-5-steps").build())).names == ("truncated-after-5-steps",)
+
+
+def test_what_no_check_asks_for_is_not_the_cause() -> None:
+    two = combine(get("recurrent-gradient-dropped"), get("log-of-zero"))
+    assert diagnose(two, look_behind=False).earliest == "loss"
+    found = diagnose(two, look_behind=False, leave_out=(LOUD,))
+    assert found.names == ("recurrent-gradient-dropped",)
+    assert found.earliest == "dh"
 
 
 def test_what_follows_no_formula_is_located_and_not_named() -> None:
@@ -413,7 +444,7 @@ def test_a_failure_that_the_probes_do_not_show_is_unknown() -> None:
 
 
 def test_a_diagnosis_that_fails_loses_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("rnncheck.diagnosis.diagnose"), "observation", lambda implementation: 1 / 0)
+    monkeypatch.setattr(import_module("rnncheck.diagnosis.diagnose"), "observation", lambda *_: 1 / 0)
     found = explain_failure(NumpyImpl(), report(Verdict.FAILED))
     assert found is not None
     assert found.located == ("the diagnosis could not be finished: ZeroDivisionError: division by zero",)

@@ -11,7 +11,7 @@ import pytest
 
 from rnncheck.check import check_rnn
 from rnncheck.cli import main
-from rnncheck.errors import TargetError, UserError
+from rnncheck.errors import NotShownError, TargetError, UserError
 from rnncheck.implementation import NumpyImpl
 from rnncheck.protocol.files import CASES, export_shipped
 from rnncheck.protocol.lines import answer_line, plain_text
@@ -259,3 +259,13 @@ def test_no_question_of_state_is_asked_of_files(exported):
 def test_one_thing_is_judged(words, capsys):
     assert main(words) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_case_whose_settings_are_called_as_our_words_are_is_refused_like_any_other(tmp_path):
+    (tmp_path / "net.py").write_text(RIGHT)
+    target = load_target(str(tmp_path / "net.py"))
+    for case in (v.case for v in read_vectors(shipped("vectors/v1"))):
+        if case.kind != "rnn":
+            with pytest.raises(NotShownError, match=f"a {case.kind} case"):
+                target.run(case)
+    assert target.implementation.sandbox._starts == 1

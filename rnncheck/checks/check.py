@@ -14,6 +14,7 @@ from rnncheck.implementation import Implementation
 from rnncheck.judge import judge
 from rnncheck.oracle import Oracle
 from rnncheck.result import Comparison, Outcome, Verdict
+from rnncheck.stopwatch import phase
 from rnncheck.trace import Trace
 
 __all__ = ["Bench", "Check", "Source", "failed", "passed", "run_check"]
@@ -49,13 +50,16 @@ class Bench:
         if self._latest is None or self._latest[0] != source.name:
             case = _make(source)
             trace = self.run(case)
-            self._latest = source.name, judge(case, trace, self.ask_oracle(case))
+            answer = self.ask_oracle(case)
+            with phase("judging"):
+                self._latest = source.name, judge(case, trace, answer)
         return self._latest[1]
 
     def ask_oracle(self, case: Case) -> Answer:
         """Return the oracle's answer; its own failure is nobody's verdict and ends the run."""
         try:
-            return self.oracle.answer(case)
+            with phase("asking the oracle"):
+                return self.oracle.answer(case)
         except Exception as error:
             raise OracleError(f"the oracle ({self.oracle.name}) could not answer case {case.name}: {error}") from error
 

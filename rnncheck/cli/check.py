@@ -65,6 +65,9 @@ def check(
         Path | None,
         typer.Option("--repro", metavar="FILE", help="Write a script with the smallest case that shows the failure."),
     ] = None,
+    timings: Annotated[
+        bool, typer.Option("--timings", help="Also say where the time went, on standard error.")
+    ] = False,
     threads: Threads = None,
 ) -> int:
     """Judge your own RNN: point at its file, and nothing in it needs to be changed.
@@ -87,7 +90,9 @@ def check(
     from rnncheck.cli.output import Output
     from rnncheck.errors import NotJudgedError, UserError
     from rnncheck.report.files import check_target
+    from rnncheck.stopwatch import lap, phase, words
 
+    lap("imports")
     if repro is not None and results is not None:
         raise typer.BadParameter(
             "files answer no new case, so none can be made smaller; leave it out", param_hint="--repro"
@@ -100,7 +105,8 @@ def check(
             if file.exists() and (file == save_adapter or (judged is not None and file.samefile(judged))):
                 raise UserError(f"{file} exists already and is left as it is; choose another name")
     try:
-        found = _chosen(target, results, trust)
+        with phase("reading the target"):
+            found = _chosen(target, results, trust)
     except NotJudgedError as why:
         typer.echo(f"rnncheck: {why}", err=True)
         return NOTHING_COMPARABLE
@@ -111,7 +117,11 @@ def check(
         report = inquiry.report(progress)
     if repro is not None:
         _reproduce(inquiry, report, repro, hints)
-    return _tell(inquiry, report, output, hints)
+    with phase("writing the report"):
+        code = _tell(inquiry, report, output, hints)
+    if timings:
+        typer.echo(words(), err=True)
+    return code
 
 
 def _file_of(text: str | None) -> Path | None:

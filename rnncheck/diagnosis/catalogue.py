@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from inspect import isfunction
 from itertools import combinations, product
 
+from rnncheck.case import RNNCase
 from rnncheck.diagnosis.observation import Observation, Seen, differ, rank, wrong_arrays
 from rnncheck.diagnosis.probes import Probe
 from rnncheck.diagnosis.replay import Replay, replay
@@ -18,6 +19,8 @@ __all__ = ["Explanation", "explain", "hidden"]
 
 AFFORDABLE = 600
 """So many pairs may be run besides those that the flow of data suggests."""
+SHORT = 30
+"""Steps of the longest probe that is asked what could hide behind a fault."""
 Explanation = tuple[str, ...]
 """Names of faults that together equal the candidate."""
 
@@ -45,17 +48,26 @@ def explain(observed: Observation, kind: str, names: Collection[str], base: Expl
 def hidden(observed: Observation, cause: str, names: Collection[str]) -> list[str]:
     """Name the faults that would change nothing beside `cause`: the program may have them too, nothing can tell."""
     kinds = set(FAULTS[cause].kinds)
-    seen = [s for s in observed.seen if s.probe.case.kind in kinds and not s.raised]
+    seen = [s for s in observed.seen if s.probe.case.kind in kinds and not s.raised and _short(s.probe)]
     kept = tuple(s.probe for s in seen)
     found = []
     for name in (n for n in names if n != cause and set(FAULTS[n].kinds) & kinds):
-        alone, expected = replay((name,), kept), replay((), kept)
-        shows = next((s for s in seen if _shows(s, alone, expected)), None)
-        if shows is not None and any(
-            _explains(pair, [shows], kept) and _explains(pair, seen) for pair in _orders(cause, name)
-        ):
+        runs = [replay(pair, kept) for pair in _orders(cause, name)]
+        runs = [run for run in runs if _equals(run, seen[:1])]  # one probe tells nearly all of them apart
+        if runs and _shows_somewhere(name, seen, kept) and any(_equals(run, seen) for run in runs):
             found.append(name)
     return found
+
+
+def _short(probe: Probe) -> bool:
+    """Tell whether a probe is cheap: the longest alone costs as much as all others together."""
+    return not isinstance(probe.case, RNNCase) or len(probe.case.x) <= SHORT
+
+
+def _shows_somewhere(name: str, seen: Sequence[Seen], kept: tuple[Probe, ...]) -> bool:
+    """Tell whether a fault shows in a probe when it is alone: what never does is not hidden by another."""
+    alone, expected = replay((name,), kept), replay((), kept)
+    return any(_shows(s, alone, expected) for s in seen)
 
 
 def _shows(s: Seen, run: Replay, expected: Replay) -> bool:
@@ -66,8 +78,12 @@ def _shows(s: Seen, run: Replay, expected: Replay) -> bool:
 
 
 def _explains(names: Explanation, seen: Sequence[Seen], kept: tuple[Probe, ...] | None = None) -> bool:
-    """Tell whether a program with these faults shows what was seen. It is run until it does not."""
-    run = replay(names, kept or tuple(s.probe for s in seen))
+    """Tell whether a program with these faults shows what was seen."""
+    return _equals(replay(names, kept or tuple(s.probe for s in seen)), seen)
+
+
+def _equals(run: Replay, seen: Sequence[Seen]) -> bool:
+    """Tell whether a run shows what was seen of the candidate. It goes on until it does not."""
     for s in seen:
         arrays = run[s.probe]
         if arrays is None or differ(s.arrays, arrays):

@@ -24,15 +24,21 @@ KINDS = ("rnn", "sample", "clip", "optim")
 
 
 def diagnose(
-    implementation: Implementation, catalogue: Collection[str] | None = None, *, look_behind: bool = True
+    implementation: Implementation,
+    catalogue: Collection[str] | None = None,
+    *,
+    look_behind: bool = True,
+    leave_out: Collection[str] = (),
 ) -> Diagnosis:
     """Say what is wrong with an implementation; `catalogue` names the faults to consider, by default all.
+
+    Probes with the features `leave_out` are not asked.
 
     With `look_behind` it also says which other faults could hide behind the one that was named: a program with each of
     them is run, which takes longer than all the rest.
     """
     names = list(FAULTS if catalogue is None else catalogue)
-    seen = observation(implementation)
+    seen = observation(implementation, leave_out)
     if not seen.seen:
         return Diagnosis(implementation.name, "unknown", located=("none of the probes can be asked of it",))
     if not seen.wrong:
@@ -61,8 +67,12 @@ def diagnose(
     return _diagnosis(implementation.name, seen, causes, unexplained, located, names if look_behind else ())
 
 
-def explain_failure(implementation: Implementation, report: Report) -> Diagnosis | None:
+def explain_failure(
+    implementation: Implementation, report: Report, leave_out: Collection[str] = ()
+) -> Diagnosis | None:
     """Diagnose the implementation whose checks have failed in a run; None if none has.
+
+    `leave_out` names features of probes that no check of the run has: what they show is not why it failed.
 
     A failed check stays failed whatever comes of this: a fault that the probes do not show is "unknown".
     """
@@ -70,7 +80,7 @@ def explain_failure(implementation: Implementation, report: Report) -> Diagnosis
     if not failed:
         return None
     try:
-        found = diagnose(implementation)
+        found = diagnose(implementation, leave_out=leave_out)
     except Exception as error:  # a report must not be lost to what was to explain it
         why = f"the diagnosis could not be finished: {type(error).__name__}: {error}"
         return Diagnosis(implementation.name, "unknown", where=f"in {failed[0].check}", located=(why,))

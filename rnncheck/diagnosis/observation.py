@@ -5,7 +5,7 @@ float64. What correct code may differ by is decided by the judge, before anybody
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 
@@ -81,10 +81,11 @@ class Observation:
         return [s for s in self.seen if s.wrong or s.raised]
 
 
-def observation(implementation: Implementation) -> Observation:
-    """Run every probe, in the first manner in which the plain case can be asked."""
+def observation(implementation: Implementation, leave_out: Collection[str] = ()) -> Observation:
+    """Run every probe but those of some features, in the first manner in which the plain case can be asked."""
     manner = _manner(implementation)
-    return Observation(tuple(_seen(implementation, manner)), manner)
+    asked = [p for p in probes(manner) if p.feature not in leave_out]
+    return Observation(tuple(_seen(implementation, asked)), manner)
 
 
 def _manner(implementation: Implementation) -> Manner:
@@ -104,8 +105,8 @@ def _manner(implementation: Implementation) -> Manner:
     return crashing or Manner()
 
 
-def _seen(implementation: Implementation, manner: Manner) -> Iterator[Seen]:
-    for probe in probes(manner):
+def _seen(implementation: Implementation, asked: Sequence[Probe]) -> Iterator[Seen]:
+    for probe in asked:
         try:
             yield Seen(probe, look(implementation, probe))
         except NotShownError:

@@ -14,11 +14,12 @@ from functools import cache
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
+from rnncheck.check_cases import LOUD
 from rnncheck.diagnosis.manner import Manner
 from rnncheck.faults.probes import probes as catalogue_probes
 from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case
 
-__all__ = ["IN_LONG", "LONG", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
+__all__ = ["IN_LONG", "LONG", "LOUD", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
 
 PLAIN = ""
 """The feature of a probe without any."""
@@ -103,7 +104,7 @@ def _variations(B: int) -> Iterator[Probe]:
     yield Probe(replace(_ignoring(plain), name="mean-ignored", reduction="mean"), "with a mean over unignored targets")
     yield Probe(replace(plain, name="upstream", dloss=np.array(60.0)), "where gradients are large (dloss = 60)")
     large = {n: w * 1000 if n == "W_hy" else w for n, w in plain.params.items()}
-    yield Probe(replace(plain, name="logits", params=large), "where logits are in the hundreds")
+    yield Probe(replace(plain, name="logits", params=large), LOUD)
     for bptt in ("windowed", "chunked"):
         yield Probe(replace(plain, name=bptt, bptt=bptt, k=2), f"with {bptt} BPTT (k = 2)")
     yield Probe(replace(make_rnn_case(replace(design, inputs="dense"), SEED), name="dense"), "with dense inputs")

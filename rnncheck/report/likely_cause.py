@@ -1,20 +1,22 @@
 """A diagnosis in words: what is wrong, where it begins, how that is known, what to change, what follows from it."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from rnncheck.diagnosis.finding import Cause, Diagnosis
+if TYPE_CHECKING:
+    from rnncheck.diagnosis.finding import Cause, Diagnosis
 
 __all__ = ["likely_cause"]
 
 LISTED = 10
 
 
-def likely_cause(found: Diagnosis) -> list[str]:
+def likely_cause(found: "Diagnosis") -> list[str]:
     """Return the lines of a report that explain a failure; the first is their title."""
     return [_title(found), *_body(found)]
 
 
-def _title(found: Diagnosis) -> str:
+def _title(found: "Diagnosis") -> str:
     if found.verdict == "correct":
         return "likely cause: none, nothing is wrong in any probe"
     if found.verdict == "different convention":
@@ -24,7 +26,7 @@ def _title(found: Diagnosis) -> str:
     return "likely cause: unknown" + (", in part:" if found.causes else "")
 
 
-def _body(found: Diagnosis) -> Iterator[str]:
+def _body(found: "Diagnosis") -> Iterator[str]:
     if found.earliest:
         yield f"first wrong: {found.earliest}{_steps(found.steps)}, {found.where}".rstrip(", ")
     for cause in found.causes:
@@ -38,7 +40,7 @@ def _body(found: Diagnosis) -> Iterator[str]:
         yield f"could hide behind it: {_listed(found.hidden)}; correct it, and check again"
 
 
-def _cause(cause: Cause) -> Iterator[str]:
+def _cause(cause: "Cause") -> Iterator[str]:
     name = f" ({cause.name}: `rnncheck explain {cause.name}`)" if cause.name else ""
     yield f"{cause.what}{name}"
     if cause.same_as:

@@ -32,12 +32,13 @@ Message = dict[str, Any]
 
 
 def main() -> None:
-    """Make what the first line asks for; if that is data, send it; if it is an implementation, serve it.
+    """Say that all is loaded; make what the first line asks for; send that if it is data, serve it if it can run.
 
     The line names a function to call, `entry` ("module:function"), its `argument`, and the target: its `folder` is
     where it finds its neighbours.
     """
     receive, send = _private_pipes()
+    send(json.dumps({"started": True}))
     order = json.loads(receive.readline())
     sys.path.insert(0, order["folder"])
     made: list[Any] = []
@@ -56,7 +57,7 @@ def _serve(calls: "Calls", receive: Iterable[bytes], send: Callable[[str], None]
     """Answer line after line: a case, and how to ask for it if not by `run`."""
     for line in receive:
         fields = json.loads(line)
-        how = {name: fields.pop(name) for name in ("method", "options") if name in fields}
+        how = fields.pop("how", {})
         case = read_case(fields)
         send(_guarded({"id": fields["id"]}, partial(calls.answer, case, **how)))
 

@@ -14,6 +14,7 @@ from rnncheck.sandbox.child import Child, TimeOutError
 from rnncheck.sandbox.launch import STAGED, hidden_paths, why_no_namespaces
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.protections import close_to_others, sentences
+from rnncheck.stopwatch import phase
 
 __all__ = ["Sandbox"]
 
@@ -44,6 +45,7 @@ class Sandbox:
         self._hidden = hidden_paths() if hidden is None else hidden
         self._namespaces = namespaces
         self._child: Child | None = None
+        self._waiting: Child | None = None
         self._timeouts = self._starts = 0
 
     def ask(self, line: str, most: int) -> bytes:
@@ -66,6 +68,11 @@ class Sandbox:
             self.stop()
             raise TargetError(f"no answer: {error}{self._said()}") from None
 
+    def warm_up(self) -> None:
+        """Let the target's interpreter load in the background; what is asked first then waits less."""
+        if self._child is None and self._waiting is None:
+            self._waiting = self._spawn()
+
     def start(self) -> None:
         """Start the target now, to learn whether it starts and what protects us from it. Errors as in `ask`."""
         try:
@@ -76,18 +83,18 @@ class Sandbox:
 
     def stop(self) -> None:
         """End the target; the next question starts it again."""
-        if self._child is not None:
-            self._child.close()
-            self.log = self._child.log
-        self._child = None
+        for child in filter(None, (self._child, self._waiting)):
+            child.close()
+            self.log = child.log
+        self._child = self._waiting = None
 
     def _running(self) -> Child:
         if self._child is None:
             if self._starts > self.limits.restarts:
                 raise TargetError(f"it has been started {self._starts} times, and is started no more")
             self._starts += 1
-            self._child, self.protections = self._launch()
-            weakref.finalize(self, self._child.close)  # whoever forgets to stop leaves nothing running
+            with phase("starting children"):
+                self._child, self.protections = self._launch()
             try:
                 self._greet(self._child)
             except BaseException:
@@ -96,23 +103,31 @@ class Sandbox:
         return self._child
 
     def _launch(self) -> tuple[Child, tuple[str, ...]]:
-        """Start a child, with namespaces if the machine allows them; the stage says first how far it came."""
+        """Take the child that is warm, or start one; the stage says first how far it came."""
+        child, self._waiting = self._waiting or self._spawn(), None
+        try:
+            taken = json.loads(child.read(self.limits.start_s))["protections"] if STAGED else []
+        except TargetError:
+            self.log = child.log
+            raise
+        return child, sentences(taken, self.limits, self._refused())
+
+    def _spawn(self) -> Child:
+        """Start a child, with namespaces if the machine allows them, and do not wait for it."""
         close_to_others()
-        refused = why_no_namespaces() if self._namespaces else "switched off"
         child = Child(
             self._command,
             self.limits,
             cwd=self._cwd,
             needs=self._needs,
             hidden=self._hidden,
-            namespaces=not refused,
+            namespaces=not self._refused(),
         )
-        try:
-            taken = json.loads(child.read(self.limits.start_s))["protections"] if STAGED else []
-        except TargetError:
-            self.log = child.log
-            raise
-        return child, sentences(taken, self.limits, refused)
+        weakref.finalize(self, child.close)  # whoever forgets to stop leaves nothing running
+        return child
+
+    def _refused(self) -> str:
+        return why_no_namespaces() if self._namespaces else "switched off"
 
     def _said(self) -> str:
         return f"; standard error ends with: {self.log[-500:]}" if self.log else ""

@@ -30,6 +30,7 @@ from rnncheck.sandbox.child import Child
 from rnncheck.sandbox.launch import answers
 from rnncheck.sandbox.limits import Limits, MiB
 from rnncheck.sandbox.sandbox import Sandbox
+from rnncheck.stopwatch import phase
 from rnncheck.trace import Trace
 
 __all__ = ["Observed", "SandboxedTarget", "ask_apart"]
@@ -79,6 +80,11 @@ class SandboxedTarget:
         self.sandbox.start()
         return self.sandbox.protections
 
+    def be(self, argument: Any) -> "SandboxedTarget":
+        """Take what `entry` is to be given, where it was not known when the child was to load already."""
+        self._order["argument"] = argument
+        return self
+
     def run(self, case: Case, **options: Any) -> Trace:
         """Send the case, without its name, and read the Trace; `options` go to the method of the target."""
         fields, line = self._ask(case, "run", options)
@@ -98,7 +104,8 @@ class SandboxedTarget:
 
     def _ask(self, case: Case, method: str, options: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         self._asked += 1
-        question, most = case_line(case, self._asked, method=method, options=options), 2 * longest_answer(case)
+        how = {"method": method, "options": options}  # apart from the case: a clipping case has a method too
+        question, most = case_line(case, self._asked, how=how), 2 * longest_answer(case)
         line = self.sandbox.ask(question, most)
         if self._late(line):
             self.sandbox.stop()
@@ -162,6 +169,8 @@ def greet(child: Child, order: Mapping[str, Any]) -> Any:
     TargetError
         If anything else was, or the child gave no answer.
     """
+    with phase("starting children"):
+        child.read(child.limits.start_s)  # the interpreter and NumPy are there
     fields = parse_object(child.ask(json.dumps(order), child.limits.start_s, GREETING))
     if "refused" in fields:
         raise UserError(plain_text(str(fields["refused"])))
