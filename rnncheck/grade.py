@@ -4,20 +4,37 @@ import csv
 import io
 import json
 import tomllib
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rnncheck.errors import UserError
-from rnncheck.submission import Family, Result, fingerprint, judge_apart
+from rnncheck.submission import Family, Result, Submission, judge_apart, read_result, read_submission
 
-__all__ = ["RUBRIC", "Grade", "grade", "grade_folder", "read_rubric", "reason", "submissions", "to_csv"]
+__all__ = [
+    "RUBRIC",
+    "Grade",
+    "Judge",
+    "Run",
+    "grade",
+    "grade_folder",
+    "in_threads",
+    "outcome",
+    "read_rubric",
+    "reason",
+    "submissions",
+    "to_csv",
+]
 
 RUBRIC = {"forward": 3.0, "nodes": 1.0, "gradients": 5.0, "state": 1.0}
 """Points of each family, where the teacher says nothing else."""
-FORMAT = 1
+FORMAT = 2
+
+Judge = Callable[[Submission], Result]
+Run = Callable[[Sequence[Submission]], Iterator[Result]]
+"""Has submissions judged and yields each result when it is there, in whatever order."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +99,38 @@ def grade(result: Result, rubric: Mapping[str, float]) -> Grade:
     return Grade(result, sum(p for p in by_family.values() if p is not None), sum(asked.values()), by_family)
 
 
+def in_threads(judge: Judge = judge_apart, jobs: int = 1) -> Run:
+    """Return a Run that keeps `jobs` judges busy on this machine."""
+
+    def run(asked: Sequence[Submission]) -> Iterator[Result]:
+        with ThreadPoolExecutor(jobs) as pool:
+            waiting: dict[Future[Result], Submission] = {pool.submit(judge, one): one for one in asked}
+            try:
+                for done in as_completed(waiting):
+                    yield outcome(waiting[done], done.result)
+            except BaseException:  # GeneratorExit included: who listens no more wants no more judged
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    return run
+
+
+def outcome(submission: Submission, result: Callable[[], Result]) -> Result:
+    """Return the result; a judge that fails costs the submission at hand, which is judged again the next time."""
+    try:
+        return result()
+    except Exception as error:
+        return Result(submission.name, "", "no verdict", f"the judge failed: {type(error).__name__}: {error}")
+
+
 def grade_folder(
     folder: Path,
     rubric: Mapping[str, float],
     *,
-    jobs: int = 1,
+    run: Run | None = None,
     store: Path | None = None,
+    hints: int = 3,
     on_done: Callable[[str, int, int], None] = lambda name, done, planned: None,
-    judge: Callable[[Path, str], Result] = judge_apart,
 ) -> list[Grade]:
     """Grade every submission; with `store`, what it holds of unchanged submissions is not judged again.
 
@@ -97,20 +138,16 @@ def grade_folder(
     """
     from rnncheck.report.files import write_text
 
-    found = submissions(folder)
+    found = {name: read_submission(folder, path) for name, path in submissions(folder).items()}
     known = _stored(store) if store is not None else {}
-    results = {n: r for n, r in known.items() if n in found and r.fingerprint == fingerprint(found[n])}
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(judge, path, name): name for name, path in found.items() if name not in results}
-        try:
-            for done in as_completed(waiting):
-                results[waiting[done]] = done.result()
-                if store is not None:
-                    write_text(store, to_json([grade(results[n], rubric) for n in found if n in results]))
-                on_done(waiting[done], len(results), len(found))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    results = {
+        n: r for n, r in known.items() if n in found and (r.fingerprint, r.hints) == (found[n].fingerprint, hints)
+    }
+    for result in (run or in_threads())([one for name, one in found.items() if name not in results]):
+        results[result.name] = result
+        if store is not None:
+            write_text(store, to_json([grade(results[n], rubric) for n in found if n in results]))
+        on_done(result.name, len(results), len(found))
     grades = [grade(results[name], rubric) for name in found]
     if store is not None:
         write_text(store, to_json(grades))
@@ -125,10 +162,7 @@ def _stored(path: Path) -> dict[str, Result]:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
             raise KeyError("format")
-        found = [g["result"] for g in document["grades"]]
-        return {
-            r["name"]: Result(**r | {"families": {f: Family(**v) for f, v in r["families"].items()}}) for r in found
-        }
+        return {g["result"]["name"]: read_result(g["result"]) for g in document["grades"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} exists and holds no grades; name another file, or delete it") from error
 

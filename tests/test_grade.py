@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import re
 import shutil
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from rnncheck.cli import main
 from rnncheck.errors import UserError
-from rnncheck.grade import RUBRIC, grade, grade_folder, read_rubric, submissions, to_csv
-from rnncheck.submission import Family, Result, fingerprint, judge_apart
+from rnncheck.grade import RUBRIC, grade, grade_folder, in_threads, read_rubric, submissions, to_csv
+from rnncheck.submission import Family, Result, judge_apart, read_submission
 
 TARGETS = Path(__file__).parent / "targets"
 
@@ -59,22 +62,22 @@ class Judge:
     def __init__(self, stop=""):
         self.judged, self.stop = [], stop
 
-    def __call__(self, path, name):
-        if name == self.stop:
+    def __call__(self, one):
+        if one.name == self.stop:
             raise KeyboardInterrupt
-        self.judged.append(name)
-        return Result(name, fingerprint(path), "right", families={"forward": Family(1, 1)})
+        self.judged.append(one.name)
+        return Result(one.name, one.fingerprint, "right", families={"forward": Family(1, 1)})
 
 
 def test_a_run_that_was_stopped_goes_on(folder, tmp_path):
     store, first, second, third = tmp_path / "g.json", Judge("cid.ipynb"), Judge(), Judge()
     with pytest.raises(KeyboardInterrupt):
-        grade_folder(folder, RUBRIC, store=store, judge=first)
-    grade_folder(folder, RUBRIC, store=store, judge=second)
+        grade_folder(folder, RUBRIC, store=store, run=in_threads(first))
+    grade_folder(folder, RUBRIC, store=store, run=in_threads(second))
     assert set(first.judged) | set(second.judged) == set(submissions(folder))
     assert "cid.ipynb" in second.judged
     (folder / "bob.py").write_text("changed")
-    grades = grade_folder(folder, RUBRIC, store=store, judge=third)
+    grades = grade_folder(folder, RUBRIC, store=store, run=in_threads(third))
     assert third.judged == ["bob.py"]
     assert [g.result.name for g in grades] == list(submissions(folder))
 
@@ -82,7 +85,7 @@ def test_a_run_that_was_stopped_goes_on(folder, tmp_path):
 def test_a_file_of_something_else_is_not_overwritten(folder, tmp_path):
     (tmp_path / "g.json").write_text('{"mine": 1}')
     with pytest.raises(UserError, match="holds no grades"):
-        grade_folder(folder, RUBRIC, store=tmp_path / "g.json", judge=Judge())
+        grade_folder(folder, RUBRIC, store=tmp_path / "g.json", run=in_threads(Judge()))
     assert (tmp_path / "g.json").read_text() == '{"mine": 1}'
 
 
@@ -95,19 +98,88 @@ def test_a_rubric_that_gives_no_points_is_refused(text, tmp_path):
         read_rubric(tmp_path / "rubric.toml")
 
 
-def test_a_submission_that_hangs_costs_only_itself(tmp_path, monkeypatch):
-    (tmp_path / "hangs.py").write_text("import time\n\n\ndef wait():\n    time.sleep(1000)\n\n\nx = wait()\n")
-    found = judge_apart(tmp_path / "hangs.py", "hangs.py", limit=0.2)
-    assert (found.verdict, found.reason) == ("no verdict", "it took longer than 0.2 s")
+def test_a_store_made_with_other_hints_is_not_taken(folder, tmp_path):
+    judge = Judge()
+    for hints in (3, 3, 1):
+        grade_folder(folder, RUBRIC, store=tmp_path / "g.json", run=in_threads(judge), hints=hints)
+    assert judge.judged == [*submissions(folder)] * 2
 
 
-def test_a_class_is_graded(tmp_path, monkeypatch, capsys):
-    (tmp_path / "class").mkdir()
-    shutil.copy(TARGETS / "column_class.py", tmp_path / "class" / "right.py")
-    shutil.copy(TARGETS / "column_class_tanh_twice.py", tmp_path / "class" / "wrong.py")
-    (tmp_path / "class" / "broken.py").write_text("def f(:\n")
-    assert main(["grade", str(tmp_path / "class"), "--json", str(tmp_path / "g.json")]) == 0
-    found = {g["result"]["name"]: g for g in json.loads((tmp_path / "g.json").read_text())["grades"]}
+def test_a_submission_brings_its_folder_and_sees_no_neighbour(folder):
+    (folder / "ann" / "data.txt").write_text("text")
+    (folder / "ann" / "large.bin").write_bytes(b"0" * 2**25)
+    found = {name: read_submission(folder, path) for name, path in submissions(folder).items()}
+    assert list(found["ann/net.py"].files) == ["data.txt", "net.py"]
+    assert list(found["bob.py"].files) == ["bob.py"]
+    seal = found["ann/net.py"].fingerprint
+    (folder / "ann" / "data.txt").write_text("other")
+    assert read_submission(folder, folder / "ann" / "net.py").fingerprint != seal
+
+
+def test_jobs_run_at_the_same_time(folder):
+    both = threading.Barrier(2, timeout=30)
+
+    def judge(one):
+        if one.name != "cid.ipynb":
+            both.wait()  # is passed when another judge waits as well, and breaks if there is none
+        return Result(one.name, one.fingerprint, "right", families={"forward": Family(1, 1)})
+
+    grades = grade_folder(folder, RUBRIC, run=in_threads(judge, 2))
+    assert [(g.result.name, g.result.verdict) for g in grades] == [(n, "right") for n in submissions(folder)]
+
+
+def test_a_judge_that_fails_costs_one_submission_until_the_next_time(folder, tmp_path):
+    def judge(one):
+        if one.name == "bob.py":
+            raise OSError("no more processes")
+        return Judge()(one)
+
+    grades = grade_folder(folder, RUBRIC, store=tmp_path / "g.json", run=in_threads(judge))
+    assert [g.result.verdict for g in grades] == ["right", "no verdict", "right"]
+    assert grades[1].result.reason == "the judge failed: OSError: no more processes"
+    again = Judge()
+    assert grade_folder(folder, RUBRIC, store=tmp_path / "g.json", run=in_threads(again))[1].points == 3
+    assert again.judged == ["bob.py"]
+
+
+def judge_quickly(one):
+    """Give whoever hangs two seconds."""
+    return judge_apart(one, limit=2.0 if "hangs" in one.name else 300.0)
+
+
+def test_who_hangs_or_crashes_costs_only_himself(tmp_path):
+    right = (TARGETS / "column_class.py").read_text("utf-8")
+    called = "    def forward(self, inputs, targets, hprev):\n"
+    assert called in right
+    for name, text in {
+        "a_hangs_when_called.py": right.replace(called, f"{called}        while True: pass\n"),
+        "b_crashes_when_called.py": right.replace(called, f"{called}        import os; os.abort()\n"),
+        "c_right.py": right,
+        "d_is_no_python.py": "def f(:",
+    }.items():
+        (tmp_path / name).write_text(text)
+    grades = {g.result.name: g for g in grade_folder(tmp_path, RUBRIC, run=in_threads(judge_quickly, 2))}
+    assert {n[0]: g.points for n, g in grades.items()} == {"a": 0, "b": 0, "c": 10, "d": 0}
+    assert grades["a_hangs_when_called.py"].result.reason == "it took longer than 2 s"
+    assert grades["c_right.py"].result.verdict == "right"
+
+
+@pytest.fixture(scope="module")
+def class_of_three(tmp_path_factory):
+    """Grade one that is right, one that is wrong and one that does not run, with every page."""
+    folder = tmp_path_factory.mktemp("class")
+    shutil.copy(TARGETS / "column_class.py", folder / "right.py")
+    shutil.copy(TARGETS / "column_class_tanh_twice.py", folder / "wrong.py")
+    (folder / "broken.py").write_text("def f(:\n")
+    files = tmp_path_factory.mktemp("grades")
+    words = ["grade", str(folder), "--json", str(files / "g.json"), "--csv", str(files / "g.csv"), "--jobs", "2"]
+    assert main([*words, "--html", str(files / "g.html")]) == 0
+    return folder, files
+
+
+def test_a_class_is_graded(class_of_three):
+    _, files = class_of_three
+    found = {g["result"]["name"]: g for g in json.loads((files / "g.json").read_text())["grades"]}
     assert {n: g["result"]["verdict"] for n, g in found.items()} == {
         "right.py": "right",
         "wrong.py": "wrong",
@@ -118,3 +190,51 @@ def test_a_class_is_graded(tmp_path, monkeypatch, capsys):
     assert found["wrong.py"]["by_family"]["gradients"] < 5
     assert found["broken.py"]["points"] == 0
     assert "broken.py" in found["broken.py"]["result"]["reason"]
+
+
+def test_the_page_holds_everything_and_needs_nothing(class_of_three):
+    page = (class_of_three[1] / "g.html").read_text("utf-8")
+    assert "3 submissions: 1 right, 1 wrong, 1 no verdict" in page
+    for number, name in enumerate(("broken.py", "right.py", "wrong.py"), start=1):
+        assert f'<a href="#s{number}">{name}</a>' in page
+        assert f'<h2 id="s{number}"' in page
+    assert "derivative of an already activated value" in page
+    assert re.search(r"dW_xh is wrong, \[\d+, \d+\] is -?\d+\.\d+, right is -?\d+\.\d+", page)
+    assert not re.search(r"(src|href)=.(?!#)|<script|@import|url\(", page)
+    assert "/tmp" not in page.replace("FAILED", "")
+
+
+def test_hostile_names_and_texts_are_shown_as_text():
+    dumps = pytest.importorskip("rnncheck.report.grades").dumps
+    evil = "<script>alert(1)</script>"
+    page = dumps([grade(Result(evil, "", "no verdict", evil, findings=(evil,)), RUBRIC)], RUBRIC)
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;") >= 3
+
+
+NUMBER = re.compile(r"-?\d+\.\d{5,}")
+
+
+@pytest.mark.parametrize("hints", [0, 1, 2])
+def test_below_three_hints_no_right_value_is_in_any_file(hints, class_of_three, tmp_path, capsys):
+    files = {name: tmp_path / f"g.{name}" for name in ("json", "csv", "html")}
+    folder = tmp_path / "class"
+    folder.mkdir()
+    shutil.copy(class_of_three[0] / "wrong.py", folder)
+    words = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    assert main(["grade", str(folder), "--hints", str(hints), *words]) == 0
+    for text in (*(path.read_text("utf-8") for path in files.values()), capsys.readouterr().out):
+        assert not NUMBER.search(text.replace("3.3333333333333335", "")), hints
+    assert ("dW_xh is wrong" in files["html"].read_text("utf-8")) == (hints > 0)
+    assert NUMBER.search((class_of_three[1] / "g.html").read_text("utf-8"))  # with all hints there are some
+
+
+def test_two_ways_to_share_the_work_are_refused(folder, capsys):
+    assert main(["grade", str(folder), "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "the cluster decides" in capsys.readouterr().err
+
+
+def test_without_the_extra_its_name_is_said(folder, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["grade", str(folder), "--scheduler", "tcp://127.0.0.1:1"]) == 2
+    assert "pip install 'rnncheck[cluster]'" in capsys.readouterr().err

@@ -18,8 +18,13 @@ def grade(
         ),
     ],
     jobs: Annotated[
-        int, typer.Option("--jobs", callback=at_least(1, 256), metavar="N", help="Submissions judged at a time.")
-    ] = 1,
+        int | None,
+        typer.Option("--jobs", callback=at_least(1, 256), metavar="N", help="Submissions judged at a time: 1."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Judge on a Dask cluster: `tcp://host:8786`."),
+    ] = None,
     rubric: Annotated[
         Path | None,
         typer.Option(
@@ -27,6 +32,16 @@ def grade(
         ),
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line for each submission.")] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="Write one page: the table, and the findings of each."),
+    ] = None,
+    hints: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3, metavar="0..3", help="How much to tell: 0 the points, 3 everything. Right values only at 3."
+        ),
+    ] = 3,
     json: Annotated[
         Path | None,
         typer.Option(
@@ -39,29 +54,52 @@ def grade(
     For example:
 
         rnncheck grade submissions --jobs 2 --csv grades.csv --json grades.json
+
+        rnncheck grade submissions --html grades.html --hints 1
+
+        rnncheck grade submissions --scheduler tcp://cluster:8786 --csv grades.csv
     """
+    from functools import partial
+
     from rich.console import Console
     from rich.text import Text
 
     from rnncheck.errors import UserError
-    from rnncheck.grade import RUBRIC, grade_folder, read_rubric, reason, to_csv
+    from rnncheck.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, to_csv
     from rnncheck.report.files import STDOUT, check_target, write_text
     from rnncheck.report.progress import Progress
+    from rnncheck.submission import judge_apart
 
+    if jobs is not None and scheduler is not None:
+        raise typer.BadParameter("the cluster decides how many run at a time", param_hint="--jobs --scheduler")
     if json == STDOUT:
         raise typer.BadParameter("a run goes on from this file, so it must be one; name it", param_hint="--json")
-    for file in (csv, json):
-        if file is not None:
-            check_target(file)
-    if csv is not None and json is not None and csv.resolve() == json.resolve():
-        raise UserError(f"--csv and --json both name {csv}: one would overwrite the other; choose two places")
+    files = {option: file for option, file in (("--csv", csv), ("--html", html), ("--json", json)) if file is not None}
+    for option, file in files.items():
+        check_target(file)
+        first = next(o for o, other in files.items() if other.resolve() == file.resolve())
+        if first != option:
+            raise UserError(f"{first} and {option} both name {file}: one would overwrite the other; choose two places")
+    if html is not None:
+        import rnncheck.report.grades  # noqa: F401 - that a library is missing is said now, not after the work
     points = RUBRIC if rubric is None else read_rubric(rubric)
+    judge = partial(judge_apart, hints=hints)
+    if scheduler is None:
+        run = in_threads(judge, jobs or 1)
+    else:
+        from rnncheck.cluster import on_cluster
+
+        run = on_cluster(scheduler, judge)
     with Progress(Console(stderr=True), "submissions") as progress:
-        grades = grade_folder(folder, points, jobs=jobs, store=json, on_done=progress.advance)
-    out = Console(stderr=csv == STDOUT)
+        grades = grade_folder(folder, points, run=run, store=json, hints=hints, on_done=progress.advance)
+    out = Console(stderr=STDOUT in (csv, html))
     for g in grades:
         line = f"{g.result.name}: {g.points:.2f} of {g.out_of:g}, {g.result.verdict}"
         out.print(Text(f"{line}: {reason(g)}" if reason(g) else line), soft_wrap=True)
     if csv is not None:
         write_text(csv, to_csv(grades, points))
+    if html is not None:
+        from rnncheck.report.grades import dumps
+
+        write_text(html, dumps(grades, points))
     return 0

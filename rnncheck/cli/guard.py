@@ -22,7 +22,7 @@ __all__ = ["CANNOT_RUN", "INTERRUPTED", "exit_code"]
 CANNOT_RUN, INTERRUPTED = 2, 130
 OURS = ("numpy_impl", "reference", "rnncheck")
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
-EXTRAS = {"torch": "torch", "jinja2": "report", "matplotlib": "report"}
+EXTRAS = {"torch": "torch", "jinja2": "report", "matplotlib": "report", "distributed": "cluster"}
 # The base of all that typer says about arguments; its name and module change from version to version.
 Complaint = cast(type[typer.BadParameter], typer.BadParameter.__mro__[2])
 

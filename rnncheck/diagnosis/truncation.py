@@ -1,8 +1,9 @@
 """Decoder, step e: how far back the gradient goes, from the first sequence long enough to show it.
 
 Truncated gradients come in three forms: windows (the loss of step t reaches k steps back), chunks (nothing crosses
-every k-th step), and one walk over the last k steps alone. All are computed for every k from the right gradients of the outputs, and held against all that is
-shown. In the long cases every other fault is out of the way: states are near zero, nothing vanishes.
+every k-th step), and one walk over the last k steps alone. All are computed for every k from the right gradients of
+the outputs, and held against all that is shown. In the long cases every other fault is out of the way: states are near
+zero, nothing vanishes.
 """
 
 from collections.abc import Iterator

@@ -27,6 +27,8 @@ __all__ = ["find"]
 
 MOST_CANDIDATES = 24
 MOST_TRIALS = 3000
+COSTLY = 600
+"""So many trials a call takes away that did not come back: whoever always hangs is found out after a few."""
 
 
 def find(source: Source, name: str | None = None) -> Trial:
@@ -130,6 +132,7 @@ class _Search:
                 return try_out(adapter, candidate, self.work, B, globals_), False
         except Exception as error:
             reached = self.work.reached
+            self.left -= COSTLY if isinstance(error, TimeoutError) else 0
             self._note(error, candidate, reached)
             if reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
                 self._dead.add(shared)  # no layout of the targets will help
