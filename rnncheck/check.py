@@ -22,6 +22,7 @@ from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
 from rnncheck.sandbox.protections import as_notes
 from rnncheck.shipped import shipped
+from rnncheck.smallest import Smallest
 from rnncheck.stopwatch import phase
 from rnncheck.target import Target, load_target
 from rnncheck.targets.adapter import Adapter
@@ -66,6 +67,7 @@ class Inquiry:
         if select:
             self.planned.select(select)
         self._outcomes: dict[str, Outcome] = {}
+        self._smallest = Smallest(self.target)
 
     @property
     def names(self) -> list[str]:
@@ -80,19 +82,25 @@ class Inquiry:
     def outcome(self, name: str) -> Outcome:
         """Return how the check of this name ended."""
         check, bench = next(pair for pair in self.planned.checks if pair[0].name == name)
-        return self._ask(check, bench, f"{self.command} -k '{name}'")
+        return self._shrunk(check, self._ask(check, bench, f"{self.command} -k '{name}'"))
 
     def report(self, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
         """Run what has not run yet and return all outcomes."""
         planned = replace(self.planned, notes=[*self.planned.notes, *self._notes()])
         report = run_plan(planned, self.target.name, 0, self.command, on_outcome, self._ask)
         report.settings = {"target": self.target.name, "dtype": self.dtype}
+        checks = [check for check, _ in planned.checks]  # made smaller now: more runs change no verdict
+        report.outcomes = [self._shrunk(check, o) for check, o in zip(checks, report.outcomes, strict=True)]
         return report
 
     def _ask(self, check: Check, bench: Bench, reproduce: str) -> Outcome:
         if check.name not in self._outcomes:
             self._outcomes[check.name] = run_check(check, bench, reproduce)
         return self._outcomes[check.name]
+
+    def _shrunk(self, check: Check, outcome: Outcome) -> Outcome:
+        with phase("smallest case"):
+            return replace(outcome, smallest=self._smallest.of(check, outcome))
 
     def _notes(self) -> list[str]:
         target, notes = self.target, as_notes(self.target.protections)

@@ -4,6 +4,7 @@ A submission travels with its content, so the machines need no common folder. Th
 """
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Any
 
 from rnncheck import __version__
@@ -26,14 +27,12 @@ def on_cluster(address: str, judge: Judge = judge_apart) -> Run:
     def run(asked: Sequence[Submission]) -> Iterator[Result]:
         if not asked:
             return
-        from distributed import as_completed
-
         with _connect(address) as client:
             _require_same_version(client, address)
             # judging is asked for, and not what was remembered of an equal submission: not pure
             waiting = {client.submit(judge, one, pure=False): one for one in asked}
             try:
-                for done in as_completed(list(waiting), loop=client.loop):
+                for done in _dask().as_completed(list(waiting), loop=client.loop):
                     yield outcome(waiting[done], done.result)
             finally:
                 client.cancel(list(waiting))
@@ -41,11 +40,14 @@ def on_cluster(address: str, judge: Judge = judge_apart) -> Run:
     return run
 
 
-def _connect(address: str) -> Any:
-    from distributed import Client
+def _dask() -> Any:
+    return import_module("distributed")  # whose functions have no types
 
+
+def _connect(address: str) -> Any:
+    dask = _dask()
     try:
-        return Client(address, timeout=PATIENCE_S, set_as_default=False)
+        return dask.Client(address, timeout=PATIENCE_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(
             f"no Dask scheduler answers at {address} within {PATIENCE_S} s ({type(error).__name__}: {error}); "

@@ -38,7 +38,7 @@ def withhold(report: Report, level: int) -> Report:
 def _outcome(outcome: Outcome, number: int, level: int) -> Outcome:
     if level == 0:
         anonymous = replace(outcome, check=f"check {number}", family="all", flow="", comparisons=(), message="")
-        return replace(anonymous, reproduce="")
+        return replace(anonymous, reproduce="", smallest={})
     kept = outcome.comparisons if level == 2 else _first(outcome)
     told = tuple(_comparison(c, level) for c in kept)
     return replace(outcome, comparisons=told, reproduce=f"{outcome.reproduce} --hints {level}")

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,8 @@ class Outcome:
     """One check on one case: its verdict and the worst comparison of every array, in dataflow order.
 
     `compared` counts the arrays held against the oracle. Outcomes with the same `flow` look at one Trace, in dataflow
-    order: the first that fails is the cause, the others are its consequences.
+    order: the first that fails is the cause, the others are its consequences. `smallest` holds the sizes of the
+    smallest case that was found to show a failure.
     """
 
     check: str
@@ -72,6 +73,7 @@ class Outcome:
     seconds: float = 0.0
     compared: int = 0
     flow: str = ""
+    smallest: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def worst(self) -> Comparison | None:

@@ -77,6 +77,7 @@ class Check:
     """A question with its name. `ask` returns comparisons; a check that compares nothing has failed.
 
     Checks of one `flow` look at the same Trace in dataflow order: a failure in one explains those in the later ones.
+    `again` asks the same of another case than that of `about`.
     """
 
     name: str
@@ -84,6 +85,8 @@ class Check:
     ask: Callable[[Bench], Iterable[Comparison]]
     flow: str = ""
     source: Source | None = None
+    about: Source | None = None
+    again: "Callable[[Case], Check] | None" = None
 
 
 def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.checks.check import Check, failed, passed
+from rnncheck.checks.check import Check, Source, failed, passed
 from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.targets.adapter import Adapter
@@ -51,7 +51,13 @@ def clipping_checks(target: Clipper, cases: Sequence[RNNCase]) -> Iterator[Check
     except Exception:  # the gradients are judged all the same, and will say what it is
         return
     if used:
-        yield Check("clipping[own]", "clipping", lambda bench: _compare(target, loud, bounds))
+        yield _check(target, loud, bounds)
+
+
+def _check(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) -> Check:
+    again = lambda smaller: _check(target, smaller, bounds)  # noqa: E731 - it is the same, for another case
+    ask = lambda bench: _compare(target, case, bounds)  # noqa: E731
+    return Check("clipping[own]", "clipping", ask, about=Source.of(case), again=again)
 
 
 def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) -> list[Comparison]:

@@ -4,7 +4,9 @@ forward (h, logits, loss) · nodes (dlogits, dh, da) · gradients (of the parame
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
+from rnncheck.case import Case
 from rnncheck.checks.check import Bench, Check, Source
 from rnncheck.result import Comparison
 
@@ -26,7 +28,13 @@ def pass_checks(sources: Iterable[Source], group: str = "") -> Iterator[Check]:
     for source in sources:
         flow = f"{group}pass[{source.name}]"
         for family, arrays in FAMILIES.items():
-            yield Check(f"{group}{family}[{source.name}]", group + family, _look_at(source, arrays), flow, source)
+            name = f"{group}{family}[{source.name}]"
+            again = partial(_of_another, arrays)
+            yield Check(name, group + family, _look_at(source, arrays), flow, source, source, again)
+
+
+def _of_another(arrays: Sequence[str], case: Case) -> Check:
+    return Check(case.name, "", _look_at(Source.of(case), arrays))
 
 
 def _look_at(source: Source, arrays: Sequence[str]) -> Callable[[Bench], list[Comparison]]:

@@ -11,7 +11,7 @@ from itertools import combinations
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.checks.check import Bench, Check, Source, failed, passed
 from rnncheck.errors import NotShownError
 from rnncheck.result import Comparison
 from rnncheck.trace import Trace
@@ -34,7 +34,9 @@ def state_checks(cases: Sequence[Case]) -> Iterator[Check]:
 
 
 def _check(question: str, case: Case, other: Case, ask: Callable[[Bench, Case, Case], list[Comparison]]) -> Check:
-    return Check(f"state-{question}[{case.name}]", "state", lambda bench: ask(bench, case, other))
+    name = f"state-{question}[{case.name}]"
+    again = lambda smaller: _check(question, smaller, other, ask)  # noqa: E731 - it is the same, for another case
+    return Check(name, "state", lambda bench: ask(bench, case, other), about=Source.of(case), again=again)
 
 
 def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:

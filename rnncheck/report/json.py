@@ -89,6 +89,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "message": outcome.message,
         "earliest": None if outcome.earliest is None else outcome.earliest.array,
         "consequences": consequences(outcome),
+        "smallest": dict(outcome.smallest),
         "reproduce": outcome.reproduce,
         "compared": outcome.compared,
         "seconds": outcome.seconds,

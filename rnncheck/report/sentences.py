@@ -42,7 +42,7 @@ def consequences(outcome: Outcome, later: Sequence[Outcome] = ()) -> list[str]:
 
 
 def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = ()) -> list[str]:
-    """Explain a failed check: the earliest wrong array, its consequences, the seed and the command to see it again."""
+    """Explain a failed check: the earliest wrong array, the smallest case, the seed, the command that repeats it."""
     lines = [outcome.message] if outcome.message else []
     if outcome.earliest is not None:
         lines.append(f"earliest wrong array: {outcome.earliest}")
@@ -50,6 +50,8 @@ def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = ()) -> list[
         named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
         checks = f" (checks {', '.join(o.check for o in later)})" if later else ""
         lines.append(f"consequences: {named}{checks}")
+    if outcome.smallest:
+        lines.append(f"smallest case: {', '.join(f'{axis}={size}' for axis, size in outcome.smallest.items())}")
     lines.append(f"seed: {seed}")
     if outcome.reproduce:
         lines.append(f"reproduce: {outcome.reproduce}")
