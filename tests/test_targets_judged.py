@@ -12,6 +12,7 @@ from rnncheck.check import check_rnn
 from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.result import Verdict
 from rnncheck.target import load_target
+from rnncheck.targets.trial import probe
 
 TARGETS = Path(__file__).parent / "targets"
 RIGHT = (
@@ -295,3 +296,55 @@ def test_a_backward_pass_without_result_is_not_taken_for_right(tmp_path):
     cut = text[:backward] + "    def backward(self):\n        return None\n"
     with pytest.raises(UserError):
         load_target(str(network(tmp_path, cut)), isolated=False)
+
+
+UPDATES_AND_WRITES = """
+class Net:
+    def __init__(self, vocab_size, hidden_size):
+        self.v = vocab_size
+        self.Wxh, self.Whh = np.zeros((hidden_size, vocab_size)), np.zeros((hidden_size, hidden_size))
+        self.Why = np.zeros((vocab_size, hidden_size))
+        self.bh, self.by = np.zeros((hidden_size, 1)), np.zeros((vocab_size, 1))
+    def step(self, inputs, targets, hprev):
+        xs, hs, ps, loss = {}, {-1: hprev.copy()}, {}, 0
+        for t, i in enumerate(inputs):
+            xs[t] = np.eye(self.v)[:, [i]]
+            hs[t] = np.tanh(self.Wxh @ xs[t] + self.Whh @ hs[t - 1] + self.bh)
+            z = self.Why @ hs[t] + self.by
+            ps[t] = np.exp(z) / np.exp(z).sum()
+            loss -= np.log(ps[t][targets[t], 0])
+        d = [np.zeros_like(w) for w in (self.Wxh, self.Whh, self.Why, self.bh, self.by)]
+        dn = 0
+        for t in range(len(inputs) - 1, -1, -1):
+            dy = ps[t].copy(); dy[targets[t]] -= 1
+            da = (self.Why.T @ dy + dn) * (1 - hs[t] ** 2)
+            d[0] += da @ xs[t].T; d[1] += da @ hs[t - 1].T; d[2] += dy @ hs[t].T; d[3] += da; d[4] += dy
+            dn = self.Whh.T @ da
+        for w, g in zip((self.Wxh, self.Whh, self.Why, self.bh, self.by), d):
+            w -= 0.1 * g
+        hprev[...] = hs[len(inputs) - 1]
+        return loss, d[0], d[1], d[2], d[3], d[4]
+"""
+
+
+def test_a_call_that_also_trains_is_judged_by_its_gradients(tmp_path):
+    right = network(tmp_path, UPDATES_AND_WRITES.replace("hprev[...]", "self.last"))
+    assert check(right).exit_code == 0, check(right).failures
+    wrong = UPDATES_AND_WRITES.replace("hprev[...]", "self.last").replace("d[4] += dy\n", "d[4] = dy\n")
+    wrong = wrong.replace("da; d[4] += dy", "da; d[4] = dy")
+    assert {o.earliest.array for o, _ in check(network(tmp_path, wrong, "wrong.py")).failures} == {"db_y"}
+    strange = UPDATES_AND_WRITES.replace("w -= 0.1 * g", "w += 0.1")
+    failed = [o.check for o, _ in check(network(tmp_path, strange, "strange.py")).failures]
+    assert any(name.startswith("state-inputs-unmodified") for name in failed)
+
+
+def test_a_file_that_writes_into_what_it_is_given_misleads_no_later_reading(tmp_path):
+    """The trial problem is one for all files that are read in a process: it must not be theirs to change."""
+    probe.cache_clear()
+    adagrad = network(tmp_path, ADAGRAD_AND_STATE_INSIDE, "adagrad.py")
+    alone = load_target(str(adagrad), isolated=False).adapter
+    for name, text in (("updates.py", UPDATES_AND_WRITES), ("halves.py", UPDATES_AND_WRITES.replace("hprev", "h0"))):
+        load_target(str(network(tmp_path, text, name)), isolated=False)
+    assert load_target(str(adagrad), isolated=False).adapter == alone
+    column = load_target(str(TARGETS / "globals_function.py"), isolated=False)
+    assert check_rnn(column, select="gradients and T=3").exit_code == 0

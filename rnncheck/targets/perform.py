@@ -52,7 +52,11 @@ class Adapted:
         assert isinstance(case, RNNCase)
         if self.adapter.batched or case.x.shape[1] == 1:
             return self._run(case, clipping)
-        return _merge([self._run(_sequence(case, b), clipping) for b in range(case.x.shape[1])])
+        apart = [_sequence(case.copy(), b) for b in range(case.x.shape[1])]
+        trace = _merge([self._run(one, clipping) for one in apart])
+        for name, array in case.params.items():
+            array[...] = apart[-1].params[name]  # what a call has done to its parameters, the judge is to see
+        return trace
 
     def observe(self, case: RNNCase) -> Names:
         """Make the calls and return all names, for whoever wants to find out what is where."""
@@ -69,6 +73,8 @@ class Adapted:
         trace = names["_trace"]
         trace |= read_trace(self.adapter, names, [n for n in self.adapter.trace if n not in names["_read"]])
         trace |= read_grads(self.adapter, names)
+        if self.adapter.grads != DIFFERENCE:
+            take_back(self.adapter, names, trace)
         return _complete(trace, case, self.adapter)
 
     def _call(self, case: RNNCase, clipping: bool) -> tuple[Names, Loaded]:
@@ -85,8 +91,6 @@ class Adapted:
                     names |= upstream(self.adapter, names)
                 exec(_compiled(call), names)
                 self._read_forward(names, call)
-        if self.adapter.grads != DIFFERENCE:
-            take_back(self.adapter, names)
         return names, module
 
     def _read_forward(self, names: Names, call: str) -> None:

@@ -1,5 +1,6 @@
 """Put parameters where somebody's code keeps them, and take them out again."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,24 @@ def fill(adapter: Adapter, names: dict[str, Any]) -> None:
             array[...] = MEMORY
 
 
-def take_back(adapter: Adapter, names: dict[str, Any]) -> None:
-    """Write what has become of the parameters into the arrays of the case: there the judge sees that they changed."""
+def take_back(adapter: Adapter, names: dict[str, Any], grads: Mapping[str, np.ndarray]) -> None:
+    """Write what has become of the parameters into the arrays of the case: there the judge sees that they changed.
+
+    A step down the gradients that the call returns is no accident: whoever trains in the same call may do so.
+    """
+    changed = _changed(adapter, names)
+    if not all(_is_step_down(target - now, grads.get(f"d{key}")) for key, (target, now) in changed.items()):
+        for target, now in changed.values():
+            target[...] = now
+
+
+def _is_step_down(step: np.ndarray, grad: np.ndarray | None) -> bool:
+    return grad is not None and step.shape == grad.shape and bool((step * grad >= 0).all())
+
+
+def _changed(adapter: Adapter, names: dict[str, Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the parameters of the case that the code keeps otherwise now, with what it keeps."""
+    found = {}
     for key, place in adapter.params.items():
         expressions, transposed = locate(place)
         now = read(expressions[0], names)
@@ -65,7 +82,8 @@ def take_back(adapter: Adapter, names: dict[str, Any]) -> None:
             and not np.shares_memory(now, target)
             and not np.array_equal(now.ravel(), target.ravel())
         ):
-            target[...] = now.reshape(target.shape)
+            found[key] = target, now.reshape(target.shape)
+    return found
 
 
 def _value(key: str, names: dict[str, Any], adapter: Adapter) -> np.ndarray:

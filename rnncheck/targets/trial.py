@@ -80,7 +80,10 @@ class Trial:
 def probe(
     inputs: str, nonlinearity: str, task: str, B: int, biases: tuple[str, ...], h0: bool, sizes: tuple[int, int, int]
 ) -> tuple[RNNCase, Answers]:
-    """Make the trial problem, of `sizes` I, H and V, and its right answers."""
+    """Return the trial problem, of `sizes` I, H and V, and its right answers.
+
+    It is one for all files that are read in a process, so they are to be given copies.
+    """
     I, H, V = sizes
     kind = "dense" if inputs == "vectors" else "ids"
     design = Design(PROBE["T"], B, H, V, I, inputs=kind, no_token=False, h0=h0)
@@ -111,7 +114,7 @@ def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globa
     if candidate.uses & {"dlogits", "dh"}:
         adapter = _see_forward(adapter, candidate, work, case, answers)[0]
         work.change(adapter)
-    names = work.observe(case)
+    names = work.observe(case.copy())
     seen = seen_after(names, candidate.returns, globals_)
     found = recognise_forward(seen, answers)
     places = {key: read(locate(p)[0][0], names) for key, p in adapter.params.items()}
@@ -136,7 +139,7 @@ def _see_forward(
 ) -> tuple[Adapter, Recognised]:
     """Look at the first call alone: an upstream gradient is taken at its own results."""
     work.change(replace(adapter, calls=adapter.calls[:1]))
-    found = recognise_forward(seen_after(work.observe(case), candidate.returns, set()), answers)
+    found = recognise_forward(seen_after(work.observe(case.copy()), candidate.returns, set()), answers)
     return replace(adapter, trace=found.trace, axes=dict(adapter.axes) | found.axes), found
 
 
@@ -147,7 +150,7 @@ def _best_scale(
     loss_alone = "loss" in found.right and len(candidate.functions) > 1 and "y" in candidate.functions[0].takes
     tied = "loss" in found.right and (len(candidate.functions) == 1 or loss_alone)
     scales = (adapter.loss_scale, f"-({adapter.loss_scale})") if tied else (*SCALES, *(f"-({s})" for s in SCALES))
-    unscaled = work.run(case)
+    unscaled = work.run(case.copy())
     traces = {}
     for scale in scales:
         factor = eval(scale, dict(answers.sizes))

@@ -97,7 +97,7 @@ def _made(adapter: Adapter, work: Adapted) -> Any:
     work.change(adapter)
     case, _ = probe("vectors", "tanh", "every step", 1, ("b_h", "b_y"), True, sizes_of(adapter))
     with at_most():
-        return work.make(case)[1]["rnn"]
+        return work.make(case.copy())[1]["rnn"]
 
 
 def _settings(rnn: Any) -> list[str]:
