@@ -16,7 +16,7 @@ from numpy_impl.nonlinearity import activation
 from numpy_impl.scalar import Scalar
 from numpy_impl.shapes import Ids, Params, Real
 
-__all__ = ["doubt", "pays", "token_table", "write"]
+__all__ = ["both_products", "doubt", "pays", "token_table", "write"]
 
 DOUBT = 2, 128
 """Relative errors of two cumulative sums of V terms, in roundings: so many per term, and so many for the rest: exp
@@ -47,6 +47,11 @@ def token_table(params: Params) -> Real[np.ndarray, "rows H"]:
     return np.vstack([W_xh.T + b_h, b_h])
 
 
+def both_products(params: Params) -> Real[np.ndarray, "H rows"]:
+    """Return [W_hh^T W_hy^T]: h times it is the recurrent term of the next step beside the logits of this one."""
+    return np.vstack([params["W_hh"], params["W_hy"]]).T
+
+
 def write(
     params: Params,
     first: Ids[np.ndarray, "1"],
@@ -57,9 +62,11 @@ def write(
 ) -> tuple[Ids[np.ndarray, "T 1"], Real[np.ndarray, "T 1 V"], Real[np.ndarray, "1 H"]]:
     """Write one stream of T tokens by plain drawing; return tokens, probabilities and the last state."""
     (V, H), T, dtype = params["W_hy"].shape, len(uniforms), params["W_hy"].dtype
-    W_hh_T, W_hy_T, b_y = params["W_hh"].T, params["W_hy"].T, params.get("b_y", np.zeros(V, dtype))
+    W_T, b_y = both_products(params), params.get("b_y", np.zeros(V, dtype))
     rows, token = list(token_table(params)), int(first[0])
     h, a = np.zeros(H, dtype) if h0 is None else h0[0].copy(), np.empty(H, dtype)
+    products = h.dot(W_T)
+    recurrent, readout = products[:H], products[H:]
     logits, e, tokens = np.empty((T, V), dtype), np.empty(V, dtype), []
     scale = None if temperature == 1 else dtype.type(temperature)
     borders, at = np.zeros(V + 1, dtype), np.empty(1, dtype)  # token i lies between border i and border i + 1
@@ -68,11 +75,10 @@ def write(
     unsure, (least, most) = doubt(V, dtype), SAFE
     with np.errstate(over="ignore", invalid="ignore"):  # the careful way looks at what comes of it
         for z, u in zip(list(logits), uniforms[:, 0].tolist(), strict=True):
-            h.dot(W_hh_T, a)
-            add(a, rows[token], a)
+            add(recurrent, rows[token], a)
             activate(a, h)
-            h.dot(W_hy_T, z)
-            add(z, b_y, z)
+            h.dot(W_T, products)
+            add(readout, b_y, z)
             exp(z if scale is None else z / scale, e)
             cumulate(e, 0, None, sums)
             S = border(V)

@@ -150,18 +150,16 @@ def _walk(
     top_p: Scalar | None,
     stop: int | None,
 ) -> Iterator[Drawn]:
-    W_hh_T, W_hy_T = params["W_hh"].T, params["W_hy"].T
-    B, H = len(tokens), len(W_hh_T)
-    b_y = params.get("b_y", np.zeros(W_hy_T.shape[1], W_hh_T.dtype))
-    xp = quick.token_table(params)
-    h = np.zeros((B, H), W_hh_T.dtype) if h0 is None else h0
+    (V, H), B, dtype = params["W_hy"].shape, len(tokens), params["W_hy"].dtype
+    W_T, b_y, xp = quick.both_products(params), params.get("b_y", np.zeros(V, dtype)), quick.token_table(params)
+    h = np.zeros((B, H), dtype) if h0 is None else h0
+    products = h.dot(W_T)
     over = np.zeros(B, bool)
     for u in uniforms:
-        a = h.dot(W_hh_T)
-        a += xp.take(tokens, axis=0)
+        a = products[:, :H] + xp.take(tokens, axis=0)
         h_next = np.tanh(a, out=a) if nonlinearity == "tanh" else np.maximum(a, 0, out=a)
-        logits = h_next.dot(W_hy_T)
-        logits += b_y
+        products = h_next.dot(W_T)
+        logits = products[:, H:] + b_y
         p = distribution(logits, temperature, top_k, top_p)
         tokens = logits.argmax(axis=-1) if method == "greedy" else draw(p, u)
         if stop is not None:
