@@ -17,6 +17,9 @@ from numpy_impl.shapes import Params
 
 __all__ = ["FRESH", "Fresh", "Workspace"]
 
+MANY = 16_384
+"""Longer sequences have no list of their steps: at H = 100 it would take a sixth of the memory of the states."""
+
 Steps = np.ndarray | list[np.ndarray]
 
 
@@ -55,7 +58,7 @@ class Workspace(Fresh):
         return self._lay_out(name, shape, dtype) if found is None else found
 
     def steps(self, array: np.ndarray) -> Steps:
-        """Return the list array[0], array[1] ..., made once for an array of this workspace."""
+        """Return the list array[0], array[1] ..., made once for an array of this workspace; no list of very many."""
         return self._steps.get(id(array), array)
 
     def gradients(self, params: Params) -> Flat:
@@ -76,7 +79,7 @@ class Workspace(Fresh):
             self._forget(name, dtype)
             memory = self._memory[name, dtype] = np.empty(prod(shape), dtype)
         array = self._arrays[name, shape, dtype] = memory[: prod(shape)].reshape(shape)
-        if len(shape) > 2:
+        if len(shape) > 2 and len(array) <= MANY:
             self._steps[id(array)] = list(array)
         return array
 

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+from numpy_impl import workspace as workspace_
 from numpy_impl.flat import Flat
 from numpy_impl.init import init_params
 from numpy_impl.lean import lean_loss_and_grads
@@ -97,6 +98,15 @@ def test_steps_of_another_array_are_its_own():
     workspace.empty("h", (4, 2, 3), np.dtype(float))
     stranger = np.arange(24.0).reshape(4, 2, 3)
     assert workspace.steps(stranger) is stranger
+
+
+def test_very_many_steps_are_not_kept(monkeypatch):
+    monkeypatch.setattr(workspace_, "MANY", 3)
+    workspace = Workspace()
+    for T, kept in ((3, True), (4, False)):
+        array = workspace.empty("h", (T, 2, 3), np.dtype(float))
+        assert isinstance(workspace.steps(array), list) is kept
+        assert len(workspace.steps(array)) == T
 
 
 def test_fresh_memory_is_fresh():
