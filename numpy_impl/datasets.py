@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from numpy_impl.inputs import NO_TOKEN
+from numpy_impl.loss import IGNORE_INDEX
 from numpy_impl.recipes import Recipe
 from numpy_impl.shapes import Ids
 from numpy_impl.text import TextFile, read_comments, read_text, split_sentences, split_words
@@ -27,6 +28,13 @@ class Batch(NamedTuple):
     x: Ids[np.ndarray, "T B"]
     y: Ids[np.ndarray, "T B"]
     reset: bool
+    lengths: Ids[np.ndarray, "B"] | None = None
+    """How long each of several examples is; beyond that, x is NO_TOKEN and y IGNORE_INDEX. None: all of length T."""
+
+    @property
+    def targets(self) -> int:
+        """How many steps have a target."""
+        return self.y.size if self.lengths is None else int(self.lengths.sum())
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,17 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    def batch(self, i: int) -> Batch:
-        """Return example i as a batch of one."""
-        return Batch(self.inputs[i][:, None], self.targets[i][:, None], not self.carried or i == 0)
+    def batch(self, *examples: int) -> Batch:
+        """Return one example, or several beside each other, padded to the longest."""
+        if len(examples) == 1:
+            (i,) = examples
+            return Batch(self.inputs[i][:, None], self.targets[i][:, None], not self.carried or i == 0)
+        lengths = np.array([len(self.targets[i]) for i in examples])
+        x = np.full((lengths.max(), len(examples)), NO_TOKEN)
+        y = np.full(x.shape, IGNORE_INDEX)
+        for b, i in enumerate(examples):
+            x[: lengths[b], b], y[: lengths[b], b] = self.inputs[i], self.targets[i]
+        return Batch(x, y, True, lengths)
 
     @property
     def mean_length(self) -> float:

@@ -19,7 +19,7 @@ from numpy_impl.shapes import Ids, Params, Real
 from numpy_impl.validate import check_targets
 from numpy_impl.workspace import FRESH, Fresh
 
-__all__ = ["Lean", "lean_loss_and_grads"]
+__all__ = ["Lean", "lean_loss_and_grads", "readout"]
 
 BLOCK = 1 << 20
 """So many logits exist at a time."""
@@ -58,13 +58,13 @@ def lean_loss_and_grads(
     states = run_states(params, x, h0, nonlinearity, workspace)
     grads = workspace.gradients(params)
     dh = workspace.empty("dh", states[1:].shape, states.dtype)
-    readout = _readout if states[1:, :, 0].size * len(params["W_hy"]) <= BLOCK else _readout_in_blocks
-    loss = readout(params, states[1:], y, reduction, ignore_index, dh, grads, workspace)
+    through = readout if states[1:, :, 0].size * len(params["W_hy"]) <= BLOCK else _readout_in_blocks
+    loss = through(params, states[1:], y, reduction, ignore_index, dh, grads, workspace)
     backward_from_states(params, x, states, dh, grads, nonlinearity, bptt, k, inplace=True, workspace=workspace)
     return Lean(loss, grads, states[-1].copy())
 
 
-def _readout(
+def readout(
     params: Params,
     h: Real[np.ndarray, "T B H"],
     y: Ids[np.ndarray, "T B"],
@@ -108,7 +108,7 @@ def _readout_in_blocks(
     steps, loss = max(1, BLOCK // (B * V)), dtype.type(0)
     for start in range(0, T, steps):
         block = slice(start, start + steps)
-        loss += _readout(
+        loss += readout(
             params, h[block], y[block], "sum", ignore_index, dh[block], grads, workspace, share, add=start > 0
         )
     return np.asarray(loss if share is None else loss * share)

@@ -28,7 +28,10 @@ CHOICES = {
     "optimizer": ("sgd", "adagrad"),
     "dtype": ("float64", "float32"),
 }
-AT_LEAST_ONE = ("hidden", "steps", "examples", "chunk_length", "evaluate_every", "sample_count", "sample_length")
+AT_LEAST_ONE = (
+    *("hidden", "steps", "batch", "examples", "chunk_length", "evaluate_every"),
+    *("sample_count", "sample_length"),
+)
 OF_ONE_RECIPE = {"chunk_length": "chars", "vocabulary_size": "sentences"}
 NEEDS = {
     **dict.fromkeys(("eps", "eps_inside", "initial_accumulator"), ("optimizer", ("adagrad",))),
@@ -78,6 +81,8 @@ class Recipe:
     """Shuffle the examples once, before the first step."""
     examples: int | None = None
     """Use only the first so many examples of the file."""
+    batch: int = 1
+    """Train on so many names or sentences a step, of different length. The loss that is shown is that of one."""
     chunk_length: int = 25
     """Characters per chunk of running text."""
     vocabulary_size: int = 8000
@@ -107,6 +112,11 @@ class Recipe:
         for field in POSITIVE:
             if not 0 < getattr(self, field) < float("inf"):
                 raise ValueError(f"{field} is {getattr(self, field)}, and must be a positive number")
+        if self.batch > 1 and self.name == "chars":
+            raise ValueError(
+                f"batch is {self.batch}, and must be 1 for chars: its state goes on from each chunk of one text to the "
+                "next; leave batch out"
+            )
         check_bptt(self.bptt, self.k)
 
     def settings(self) -> dict[str, Any]:

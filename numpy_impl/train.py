@@ -1,4 +1,4 @@
-"""The training loop of all three systems: one example a step, the whole state of it in one `Run`.
+"""The training loop of all three systems: one example a step or several, the whole state of it in one `Run`.
 
 A `Run` is everything that the next step depends on, so a run that is saved after any step and loaded again
 (`numpy_impl.checkpoint`) goes on bit for bit as if it had not stopped.
@@ -14,17 +14,18 @@ from numpy_impl.clip import clip_grad_norm, clip_grad_value
 from numpy_impl.datasets import Batch, Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.generate import sample_while_training
-from numpy_impl.lean import lean_loss_and_grads
+from numpy_impl.lean import Lean, lean_loss_and_grads
 from numpy_impl.loss import cross_entropy
 from numpy_impl.model import forward
 from numpy_impl.optim import halve_lr_on_rise
+from numpy_impl.packed import PackedStep, packed_loss_and_grads
 from numpy_impl.recipes import Recipe, make_optimizer
 from numpy_impl.run import Run
 from numpy_impl.shapes import Real
 from numpy_impl.touched import step_touched
 from numpy_impl.workspace import FRESH, Fresh
 
-__all__ = ["Record", "StepFunction", "StepOut", "advance", "evaluate", "numpy_step", "train"]
+__all__ = ["Record", "StepFunction", "StepOut", "advance", "evaluate", "next_batch", "numpy_step", "train"]
 
 SMOOTHING = 0.999
 
@@ -67,6 +68,18 @@ def train(run: Run, data: Dataset, steps: int, step_fn: StepFunction | None = No
         yield advance(run, data, step_fn)
 
 
+def steps_per_pass(run: Run, data: Dataset) -> int:
+    """Return how many steps see every example once."""
+    return -(-len(data) // run.recipe.batch)
+
+
+def next_batch(run: Run, data: Dataset) -> Batch:
+    """Return what the next step of `run` trains on: examples in their order, fewer in the last step of a pass."""
+    first = run.step % steps_per_pass(run, data) * run.recipe.batch
+    examples = range(first, min(first + run.recipe.batch, len(data)))
+    return data.batch(*(examples if run.order is None else run.order[examples].tolist()))
+
+
 @np.errstate(over="ignore", invalid="ignore")  # told once, in a sentence, and not by a warning from every layer
 def advance(run: Run, data: Dataset, step_fn: StepFunction | None = None) -> Record:
     """Do one step: evaluate the set where that is due, train on one example, sample where that is due.
@@ -76,13 +89,13 @@ def advance(run: Run, data: Dataset, step_fn: StepFunction | None = None) -> Rec
     ValueError
         If the loss is not finite; the run is left as it was before the update.
     """
-    recipe, step, n = run.recipe, run.step, len(data)
+    recipe, step = run.recipe, run.step
     set_loss = None
-    if recipe.evaluate_every is not None and step % (n * recipe.evaluate_every) == 0:
+    if recipe.evaluate_every is not None and step % (steps_per_pass(run, data) * recipe.evaluate_every) == 0:
         set_loss = evaluate(run, data)
         run.lr = halve_lr_on_rise(run.lr, run.set_loss, set_loss)
         run.set_loss = set_loss
-    batch = data.batch(int(run.order[step % n]) if run.order is not None else step % n)
+    batch = next_batch(run, data)
     h0 = None if batch.reset else run.h
     if step_fn is None:
         out = numpy_step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True, workspace=run.workspace)
@@ -92,7 +105,7 @@ def advance(run: Run, data: Dataset, step_fn: StepFunction | None = None) -> Rec
     run.params, run.opt_state = out.params, out.opt_state
     run.h = out.h_T if data.carried else None
     run.step += 1
-    loss = _as_reported(out.loss, recipe, len(batch.y))
+    loss = _as_reported(out.loss, recipe, batch)
     run.smoothed = SMOOTHING * run.smoothed + (1 - SMOOTHING) * loss
     samples = sample_while_training(run, data) if recipe.sample_every and step % recipe.sample_every == 0 else []
     return Record(step, loss, run.smoothed, run.lr, set_loss, samples)
@@ -110,17 +123,12 @@ def numpy_step(
     workspace: Fresh = FRESH,
 ) -> StepOut:
     """Loss, gradients, clip, update. `inplace` writes the update into `params` and `opt_state`."""
-    result = lean_loss_and_grads(
-        params,
-        batch.x,
-        batch.y,
-        h0,
-        nonlinearity=recipe.nonlinearity,
-        reduction=recipe.reduction,
-        bptt=recipe.bptt,
-        k=recipe.k,
-        workspace=workspace,
-    )
+    settings = {name: getattr(recipe, name) for name in ("nonlinearity", "reduction", "bptt", "k")}
+    result: Lean | PackedStep
+    if batch.lengths is None:
+        result = lean_loss_and_grads(params, batch.x, batch.y, h0, **settings, workspace=workspace)
+    else:
+        result = packed_loss_and_grads(params, batch.x, batch.y, batch.lengths, h0, **settings, workspace=workspace)
     loss = float(result.loss)
     _check_finite(loss, lr)
     g = result.grads.flat
@@ -148,11 +156,12 @@ def evaluate(run: Run, data: Dataset) -> float:
     return total / len(data)
 
 
-def _as_reported(loss: float, recipe: Recipe, length: int) -> float:
-    """Turn the loss that was differentiated into the one that is shown."""
-    if recipe.reduction == recipe.report:
+def _as_reported(loss: float, recipe: Recipe, batch: Batch) -> float:
+    """Turn the loss that was differentiated into the one that is shown: of one token, or of one example."""
+    if recipe.reduction == recipe.report == "mean":
         return loss
-    return loss / length if recipe.report == "mean" else loss * length
+    total = loss if recipe.reduction == "sum" else loss * batch.targets
+    return total / (batch.targets if recipe.report == "mean" else batch.y.shape[1])
 
 
 def _check_finite(loss: float, lr: float) -> None:

@@ -23,13 +23,16 @@ OPTIMIZER_OPTIONS = ("momentum", "dampening", "zero_start", "eps", "eps_inside",
 
 @runtime_checkable
 class Batch(Protocol):
-    """Inputs and targets of one step: ids (T, B)."""
+    """Inputs and targets of one step: ids (T, B), and how long each sequence is if they differ."""
 
     @property
     def x(self) -> np.ndarray: ...
 
     @property
     def y(self) -> np.ndarray: ...
+
+    @property
+    def lengths(self) -> np.ndarray | None: ...
 
 
 class StepOut(NamedTuple):
@@ -53,6 +56,9 @@ def torch_step(
 ) -> StepOut:
     """Take one step and return new arrays; nothing that is handed in changes.
 
+    Sequences of different length are padded, with *no token* and with targets that are ignored: what happens beyond
+    their end is computed, and has no part in the loss or in any gradient.
+
     Parameters
     ----------
     settings
@@ -64,6 +70,7 @@ def torch_step(
         What to compute in; the dtype of the parameters if not given.
     """
     x, y = batch.x, batch.y
+    last = len(x) - 1 if batch.lengths is None else torch.from_numpy(batch.lengths - 1)
     check_case(params, x, y, h0, settings["nonlinearity"], settings["reduction"], IGNORE_INDEX, None)
     dtype = dtype or torch_dtype(params["W_xh"])
     flat = leaf(np.concatenate([array.ravel() for array in params.values()]), dtype)
@@ -88,4 +95,5 @@ def torch_step(
     load_state(optimizer, flat, opt_state)
     optimizer.step()
     updated = {name: to_numpy(view) for name, view in views.items()}
-    return StepOut(float(value.detach()), updated, read_state(optimizer, flat), to_numpy(nodes.h[-1]))
+    h_T = to_numpy(nodes.h[last, range(x.shape[1])])
+    return StepOut(float(value.detach()), updated, read_state(optimizer, flat), h_T)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from numpy_impl.datasets import Batch, Dataset
+from numpy_impl.datasets import Dataset
 from numpy_impl.flat import Flat
 from numpy_impl.recipes import Recipe
 from numpy_impl.run import Run, start
-from numpy_impl.train import advance
+from numpy_impl.train import advance, next_batch
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.judge import judge
@@ -68,9 +68,7 @@ def judge_step(bench: Bench, run: Run, data: Dataset) -> list[Comparison]:
 
 def step_cases(run: Run, data: Dataset) -> RNNCase:
     """Return the forward and backward pass of the step that `run` takes next, as a case."""
-    index = run.step % len(data)
-    batch: Batch = data.batch(int(run.order[index]) if run.order is not None else index)
-    recipe = run.recipe
+    batch, recipe = next_batch(run, data), run.recipe
     return RNNCase(
         name=f"{recipe.name}-step={run.step}",
         seed=run.seed,

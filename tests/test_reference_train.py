@@ -39,6 +39,7 @@ RECIPES = {"names": NAMES, "sentences": SENTENCES, "chars": CHARS, "others": OTH
 class Batch(NamedTuple):
     x: np.ndarray
     y: np.ndarray
+    lengths: np.ndarray | None = None
 
 
 def start(settings, dtype="float64"):

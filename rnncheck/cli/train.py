@@ -67,6 +67,8 @@ def train(
 
         rnncheck train sentences --framework both --steps 200
 
+        rnncheck train names --set batch=32
+
         rnncheck train chars --set optimizer=sgd --set lr=0.001
     """
     if checkpoint_every is not None and checkpoint is None and resume is None:
