@@ -108,7 +108,7 @@ def _smallest_preactivation(params: dict[str, np.ndarray], x: np.ndarray, h: np.
         smallest = min(smallest, np.abs(a).min(initial=np.inf, where=a != 0))  # an exact zero is one on both sides
         largest = max(largest, np.abs(a).max())
         h = np.maximum(a, 0)
-    return float(smallest / largest)
+    return float(smallest / largest) if largest > 0 else np.inf  # nothing goes in, and all are exact zeros
 
 
 def random_params(r: Design, I: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
