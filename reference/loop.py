@@ -118,7 +118,10 @@ def backward(
     dloss
         The upstream gradient of `value`: one number, or (T, B) under `reduction="none"`; 1 if not given.
     """
-    upstream = torch.ones_like(value) if dloss is None else _spread(dloss, value)
+    if dloss is None:  # of one number autograd needs no upstream gradient; to look at one, it imports for half a second
+        upstream = torch.ones_like(value) if value.ndim else None
+    else:
+        upstream = _spread(dloss, value)
     wanted = {**params, "logits": nodes.logits, "a": nodes.xp, "h0": nodes.h0}
     if x.requires_grad:
         wanted["x"] = x
@@ -157,7 +160,8 @@ def run_rnn(
     ty = to_torch(y)
     nodes = forward(leaves, tx, None if h0 is None else leaf(h0, dtype), nonlinearity=nonlinearity, bptt=bptt, k=k)
     value = loss(nodes.logits, ty, reduction, ignore_index)
-    grads = backward(value, leaves, tx, nodes, None if dloss is None else to_torch(dloss, dtype))
+    total = value if dloss is None else (value * to_torch(dloss, dtype)).sum()
+    grads = backward(total, leaves, tx, nodes)
     shown = {"h": nodes.h, "logits": nodes.logits, "loss": value, **grads}
     return {name: to_numpy(tensor) for name, tensor in shown.items()}
 

@@ -50,7 +50,8 @@ def run_many(
 
     nodes = forward(params, x, h0, nonlinearity=nonlinearity, bptt=bptt, k=k)
     value = loss(nodes.logits, to_torch(np.stack(arrays["y"], 1)), reduction, ignore_index)
-    shown = {"h": nodes.h, "logits": nodes.logits, "loss": value, **backward(value, params, x, nodes, dloss)}
+    total = (value if dloss is None else value * dloss).sum()  # no problem has a part in the gradient of another
+    shown = {"h": nodes.h, "logits": nodes.logits, "loss": value, **backward(total, params, x, nodes)}
     timed = (*TIMED, "loss") if per_step else TIMED
     return [_replica(shown, i, timed) for i in range(len(problems))]
 

@@ -11,6 +11,7 @@ reader and one writer serve all of them, in vectors, in a checkpoint of a failur
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -58,7 +59,7 @@ class Case:
         """Copy every array: an implementation that writes into its inputs must not spoil the other side."""
         return type(self).from_parts({n: a.copy() for n, a in self.arrays().items()}, self.settings())
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype:
         """The floating dtype that every floating array of the case has, and its Trace must have."""
         return next(a.dtype for a in self.arrays().values() if a.dtype.kind == "f")

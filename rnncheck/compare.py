@@ -18,12 +18,14 @@ class Answer(NamedTuple):
     """What the oracle says to a case: its Trace, how far rounding may lead away from it, and for which time steps.
 
     `steps` is None where the arrays with a time axis hold every step; a stored vector of a long case holds a few.
-    `confirm` measures a more precise tolerance, for where the first one is no proof.
+    `gated` measures which arrays the tolerance can judge at all, and `confirm` a more precise one: a failure by a
+    tolerance that can be confirmed is no proof.
     """
 
     trace: Trace
     tolerance: Tolerance
     steps: Sequence[int] | None = None
+    gated: Callable[[], Tolerance] | None = None
     confirm: Callable[[], Tolerance] | None = None
 
 

@@ -1,5 +1,7 @@
 """The verdict on one Trace: compare, then look twice where the first look cannot be the last word.
 
+- Agreement within the bare fallback rule is agreement, whatever the case amplifies. What exceeds it is judged by the
+  rule with its gate, which costs four runs of the oracle.
 - A failure by the fallback rule that is not gross is *confirmed*: noise runs measure what rounding may do in this very
   case, and their verdict stands. The fallback is cheap and nearly always enough; it alone never blames anybody.
 - An array that no scale can judge (chaos, lost digits) is held against its own *trace residual*: whether it follows
@@ -24,6 +26,8 @@ GROSS = 1000.0
 def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
     """Compare every array in dataflow order and return what stands after a second look."""
     found = compare(case, trace, answer)
+    if answer.gated is not None and any(c.verdict is Verdict.FAILED for c in found):
+        found = compare(case, trace, answer._replace(tolerance=answer.gated()))
     if answer.confirm is not None and any(_doubtful(c) for c in found):
         precise = {c.array: c for c in compare(case, trace, answer._replace(tolerance=answer.confirm()))}
         found = [precise[c.array] if _doubtful(c) else c for c in found]

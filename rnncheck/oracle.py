@@ -9,7 +9,8 @@ from rnncheck.arithmetic import Arithmetic, update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.compare import Answer
 from rnncheck.implementation import Implementation, TorchLoop
-from rnncheck.tolerance import fallback
+from rnncheck.tolerance import Tolerance, Ungated, fallback
+from rnncheck.trace import Trace
 
 __all__ = ["LiveOracle", "Oracle"]
 
@@ -27,23 +28,33 @@ class Oracle(Protocol):
 class LiveOracle:
     """PyTorch's autograd, in float64, asked for every case anew.
 
-    The tolerance of an RNN case is the fallback rule, which costs four more runs, and noise runs confirm what fails
-    by it; with `precise` the noise is run for every case.
+    An RNN case is first held against the bare rule of the fallback. Only what fails it is worth four more runs, which
+    tell how much the case amplifies a change of its inputs, and noise runs confirm what fails even so. With `precise`
+    the noise is run for every case. `torch` may answer many cases at once (`rnncheck.alike`).
     """
 
     name = "torch"
 
-    def __init__(self, precise: bool = False):
+    def __init__(self, precise: bool = False, torch: Implementation | None = None):
         self.precise = precise
-        self.torch: Implementation = TorchLoop()
+        self.torch = torch or TorchLoop()
 
     def answer(self, case: Case) -> Answer:
         """Run the case under autograd."""
-        from rnncheck.scales import noisy_tolerance
-
         trace = self.torch.run(case)
         if not isinstance(case, RNNCase):
             return Answer(trace, Arithmetic(case, update_paths(case, trace)))
         if self.precise:
-            return Answer(trace, noisy_tolerance(case, trace))
-        return Answer(trace, fallback(case, trace, self.torch.run), confirm=lambda: noisy_tolerance(case, trace))
+            return Answer(trace, _by_noise(case, trace))
+        return Answer(
+            trace,
+            Ungated(case.dtype),
+            gated=lambda: fallback(case, trace, self.torch.run),
+            confirm=lambda: _by_noise(case, trace),
+        )
+
+
+def _by_noise(case: RNNCase, trace: Trace) -> Tolerance:
+    from rnncheck.scales import noisy_tolerance  # a second of imports, which few runs need
+
+    return noisy_tolerance(case, trace)

@@ -11,6 +11,7 @@ from functools import cache, partial
 
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
+from rnncheck.alike import Alike
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, SEED
 from rnncheck.checks.check import Bench, Check, Source
@@ -160,8 +161,9 @@ def _oracles(planned: Plan, options: VerifyOptions) -> None:
 
 def _sweep(planned: Plan, options: VerifyOptions) -> None:
     """Fresh cases from the seed against PyTorch."""
-    checks = pass_checks(fresh_sources(options), "sweep-")
-    planned.add(NumpyImpl(), LiveOracle(precise=options.level == "full"), checks)
+    alike = Alike(fresh_sources(options))
+    oracle = LiveOracle(precise=options.level == "full", torch=alike)
+    planned.add(NumpyImpl(), oracle, pass_checks(alike.sources(), "sweep-"))
 
 
 def fresh_sources(options: VerifyOptions) -> list[Source]:

@@ -4,7 +4,8 @@ The standard cases are always the same; a fault that happens to hide from them h
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
@@ -15,6 +16,10 @@ from rnncheck.make_case import Design, make_rnn_case
 __all__ = ["BATCHES", "Sweep"]
 
 BATCHES = (1, 2, 3, 5)
+ALIKE = 8
+"""So many cases, at most, share all that gives them their shape, so that the oracle can run them together..."""
+DESIGNS = 4
+"""... but not before every length has so many designs."""
 SIZES = ((16, 12), (3, 5), (9, 27), (32, 7))  # (H, V), of which B and T seldom equal one
 
 
@@ -30,37 +35,41 @@ class Sweep:
     dtypes: Sequence[str] = DTYPES
 
     def sources(self, count: int) -> Iterator[Source]:
-        """Yield `count` cases, every length as often as every other (give or take one)."""
-        for number in range(count):
-            yield Source(self._name(number), lambda n=number: make_rnn_case(self._design(n), self._seed(n)))  # type: ignore[misc]
+        """Yield `count` cases, every length as often as every other (give or take one), alike ones together."""
+        alike = min(ALIKE, max(1, -(-count // len(self.lengths)) // DESIGNS))
+        turns = range(0, -(-count // len(self.lengths)), alike)
+        for first, place in product(turns, range(len(self.lengths))):
+            shape = self._shape(first, place)
+            for turn in range(first, first + alike):
+                number = turn * len(self.lengths) + place
+                if number < count:
+                    yield self._source(self._vary(shape, turn + place, number), self.seed + number)
 
-    def _seed(self, number: int) -> int:
-        return self.seed + number
+    def _source(self, design: Design, seed: int) -> Source:
+        return Source(f"{design.id}-seed={seed}", lambda: make_rnn_case(design, seed))
 
-    def _name(self, number: int) -> str:
-        return f"{self._design(number).id}-seed={self._seed(number)}"
-
-    def _design(self, number: int) -> Design:
-        """Draw everything that makes a case another: the same number gives the same design."""
-        rng = np.random.default_rng([self.seed, number])
+    def _shape(self, turn: int, place: int) -> Design:
+        """Draw what decides the shapes of arrays and the way of the computation."""
+        rng = np.random.default_rng([self.seed, turn * len(self.lengths) + place])
         H, V = SIZES[rng.integers(len(SIZES))]
-        turn, place = divmod(number, len(self.lengths))
-        T = self.lengths[place]
         bptt = str(rng.choice(["full", "windowed", "chunked"]))
-        inputs = str(rng.choice(["ids", "ids", "one-hot", "dense"]))
         return Design(
-            T=T,
+            T=self.lengths[place],
             B=self.batches[(turn + place) % len(self.batches)],
             H=self.hidden or H,
             V=self.vocab or V,
-            dtype=self.dtypes[number % len(self.dtypes)],
-            inputs=inputs,
+            inputs=str(rng.choice(["ids", "ids", "one-hot", "dense"])),
             biases=bool(rng.random() < 0.8),
             h0=bool(rng.random() < 0.8),
             nonlinearity=str(rng.choice(["tanh", "tanh", "tanh", "relu"])),
             reduction=str(rng.choice(["sum", "mean", "none"])),
-            ignored=float(rng.choice([0.0, 0.3])),
             bptt=bptt,
             k=None if bptt == "full" else int(rng.integers(1, 8)),
-            gain=float(rng.choice([0.25, 0.7, 1.0, 1.1])),
         )
+
+    def _vary(self, shape: Design, turn: int, number: int) -> Design:
+        """Draw the rest: the precision, how strong the weights are, and how many targets count."""
+        rng = np.random.default_rng([self.seed, number, 1])
+        dtype = self.dtypes[turn % len(self.dtypes)]
+        ignored, gain = float(rng.choice([0.0, 0.3])), float(rng.choice([0.25, 0.7, 1.0, 1.1]))
+        return replace(shape, dtype=dtype, ignored=ignored, gain=gain)

@@ -25,6 +25,7 @@ __all__ = [
     "PeakRule",
     "Rule",
     "Tolerance",
+    "Ungated",
     "fallback",
     "peak",
     "ratio",
@@ -119,13 +120,15 @@ class PeakRule:
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the largest error in units of u max|reference|."""
-        allowed = unit_roundoff(self.dtype) * peak(reference, self.timed)
-        error = np.abs(np.asarray(candidate, np.float64) - reference)
-        error = np.where((error <= underflow(self.dtype)) & (allowed > 0), 0.0, error)
+        errors = np.abs(np.asarray(candidate, np.float64) - reference)
+        scales, largest = peak(reference, self.timed).ravel(), peak(errors, self.timed).ravel()
+        largest = np.where((largest <= underflow(self.dtype)) & (scales > 0), 0.0, largest)
         if self.judged is not None:
-            error = error * self.judged.reshape(-1, *(1,) * (error.ndim - 1))
-        units = ratio(error, allowed)
-        return Finding(float(units.max()), LIMIT, "256 u max|reference|", worst_place(units))
+            largest = largest * self.judged
+        units = ratio(largest, unit_roundoff(self.dtype) * scales)
+        (step,) = worst_place(units)
+        place = (step, *worst_place(errors[step])) if self.timed else worst_place(errors)
+        return Finding(float(units[step]), LIMIT, "256 u max|reference|", place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +161,17 @@ class Fallback:
             least = float(amplification.min())
             return NotComparable(f"amplifies a change of its inputs {least:.3g} times, the gate is {GATE:g}")
         return PeakRule(self.dtype, array in TIMED, judged if array in TIMED else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Ungated:
+    """The peak rule for every array, without knowing whether it has power: what passes it agrees all the same."""
+
+    dtype: np.dtype
+
+    def rule(self, array: str) -> Rule:
+        """Return the peak rule."""
+        return PeakRule(self.dtype, array in TIMED)
 
 
 def fallback(case: RNNCase, reference: Trace, run: Callable[[Case], Trace], draws: int = 4) -> Fallback:
