@@ -1,7 +1,8 @@
 """Measure how time per step and memory grow with T and with H, and draw it.
 
-    python benchmarks/growth.py [--lengths 1 10 ... 100000] [--hidden 25 50 ... 1600] [--seconds 2]
+    python benchmarks/growth.py [--lengths 1 10 ... 100000] [--hidden 25 50 ... 1600] [--seconds 2] [--seed 0]
                                 [--no-peers] [--plot FILE.svg] [--json FILE]
+    python benchmarks/growth.py --from FILE --plot FILE.svg
 
 Loss and gradients in float64, V = 65, B = 1: over T at H = 100, over H at T = 25. Time is CPU time per step of the
 sequence. Memory is what one call needs beyond what was there before it, at the worst moment, in multiples of the bytes
@@ -11,21 +12,20 @@ process, so only from a few megabytes on.
 
 # ruff: noqa: I001 - the number of threads is set before NumPy and torch are imported
 
-import machine
+import machine  # noqa: F401
 
-import argparse
 import ctypes
 import gc
+import json
 import sys
 import tracemalloc
+from argparse import ArgumentParser
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
-from min_char_rnn import MinCharRNN
-from peers import Ours, TorchRNN
+import command
+from peers import AGREEMENT, Ours, available, disagreement
 from problem import Problem, Size
 from timing import interleave
 
@@ -36,17 +36,24 @@ FLAT, LEAN = 1.15, 2.5
 """The goals: time per step at 100,000 steps over that at 100, and memory there."""
 
 
-def measure(size: Size, seconds: float, with_peers: bool) -> dict[str, Any]:
-    """Return time per step and memory of every peer."""
-    problem = Problem.draw(size, "float64")
-    makers: list[Any] = [Ours, TorchRNN, MinCharRNN] if with_peers else [Ours]
-    if with_peers and find_spec("jax"):
-        from jax_scan import JaxScan
+def measure(size: Size, seconds: float, with_peers: bool, seed: int) -> dict[str, Any]:
+    """Return time per step and memory of every peer, if all of them find the same gradients.
 
-        makers.append(JaxScan)
+    Raises
+    ------
+    ValueError
+        If they do not.
+    """
+    problem = Problem.draw(size, "float64", seed)
+    makers: list[Any] = [Ours, *(available(loop=False) if with_peers else [])]
     states = size.T * size.B * size.H * problem.dtype.itemsize
     memory = {make.name: _growth(make, problem) / states for make in makers}
-    times = interleave({make.name: make(problem).forward_backward for make in makers}, seconds, rounds=3)
+    peers = [make(problem) for make in makers]
+    expected = peers[0].gradients()
+    for peer in peers[1:]:
+        if not (apart := disagreement(expected, peer.gradients())) <= AGREEMENT:
+            raise ValueError(f"{size}: gradients of {peer.name} differ by {apart:.0f} units in the last place")
+    times = interleave({peer.name: peer.forward_backward for peer in peers}, seconds, rounds=3)
     return {
         "size": str(size),
         "seconds per step": {name: spread.median / size.T for name, spread in times.items()},
@@ -109,27 +116,60 @@ def draw(over_t: list[dict[str, Any]], over_h: list[dict[str, Any]], path: str) 
 
 def main() -> int:
     """Measure, judge the two goals, draw."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lengths", nargs="*", type=int, default=LENGTHS, metavar="T")
-    parser.add_argument("--hidden", nargs="*", type=int, default=HIDDEN, metavar="H")
-    parser.add_argument("--seconds", type=float, default=2.0, help="CPU time per point (2), more where a call is long")
-    parser.add_argument("--no-peers", action="store_true", help="numpy_impl alone")
-    parser.add_argument("--plot", metavar="FILE.svg", help="draw the curves")
-    parser.add_argument("--json", metavar="FILE", help="write the figures (- is standard output)")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    over_t = [_shown(measure(Size(H, V, t, 1), options.seconds, not options.no_peers)) for t in options.lengths]
-    over_h = [_shown(measure(Size(h, V, T, 1), options.seconds, not options.no_peers)) for h in options.hidden]
-    by_length = dict(zip(options.lengths, over_t, strict=True))
-    if {100, 100_000} <= by_length.keys():
-        short, long = by_length[100], by_length[100_000]
-        ratio = long["seconds per step"][Ours.name] / short["seconds per step"][Ours.name]
-        memory = long["memory / states"][Ours.name]
-        _verdict("time per step, T 100,000 over T 100", ratio, FLAT)
-        _verdict("memory at T 100,000, of the states", memory, LEAN)
+    line = command.parser(__doc__, 2.0, "point, more where a call is long")
+    line.add_argument("--lengths", nargs="*", type=command.counted, default=LENGTHS, metavar="T")
+    line.add_argument("--hidden", nargs="*", type=command.counted, default=HIDDEN, metavar="H")
+    line.add_argument("--no-peers", action="store_true", help="numpy_impl alone")
+    line.add_argument("--plot", type=command.target, metavar="FILE.svg", help="draw the curves")
+    line.add_argument("--from", dest="given", type=Path, metavar="FILE", help="draw what --json wrote; measure nothing")
+    options = line.parse_args()
+    if options.given:
+        return _redraw(line, options.given, options.plot)
+    absent = command.missing() if not options.no_peers else []
+    sizes = [Size(H, V, t, 1) for t in options.lengths], [Size(h, V, T, 1) for h in options.hidden]
+    try:
+        over_t, over_h = (
+            [_shown(measure(size, options.seconds, not options.no_peers, options.seed)) for size in axis]
+            for axis in sizes
+        )
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    verdicts = judge(dict(zip(options.lengths, over_t, strict=True)))
+    for v in verdicts:
+        print(command.shown(v))
     if options.plot:
         draw(over_t, over_h, options.plot)
-    machine.write_json(options.json, {"over T": over_t, "over H": over_h})
+    figures = {"seed": options.seed, "left out": absent, "over T": over_t, "over H": over_h, "verdicts": verdicts}
+    command.write_json(options.json, figures)
+    return 0
+
+
+def judge(by_length: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Hold time and memory at 100,000 steps against the goals, if it was measured."""
+    if not {100, 100_000} <= by_length.keys():
+        return []
+    short, long = by_length[100], by_length[100_000]
+    flat = long["seconds per step"][Ours.name] / short["seconds per step"][Ours.name]
+    lean = long["memory / states"][Ours.name]
+    return [
+        command.verdict("time per step, T 100,000 / T 100", flat, FLAT, at_most=True),
+        command.verdict("memory at T 100,000 / states", lean, LEAN, at_most=True),
+    ]
+
+
+def _redraw(line: ArgumentParser, given: Path, plot: str | None) -> int:
+    """Draw the figures of an earlier run."""
+    if plot is None:
+        line.error("--from draws, and there is nothing to draw into: add --plot FILE.svg")
+    try:
+        figures = json.loads(given.read_text("utf-8"))
+        figures = figures.get("growth", figures)
+        draw(figures["over T"], figures["over H"], plot)
+    except OSError as error:
+        line.error(f"{given} cannot be read: {error.strerror}")
+    except (ValueError, KeyError, AttributeError):
+        line.error(f"{given} holds no figures of this program; give a file that --json wrote")
     return 0
 
 
@@ -138,10 +178,6 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     for name, seconds in row["seconds per step"].items():
         print(f"  {name:14s} {seconds * 1e6:10.2f} us per step   {row['memory / states'][name]:6.2f} times the states")
     return row
-
-
-def _verdict(what: str, found: float, goal: float) -> None:
-    print(f"{what}: {found:.2f}  goal <= {goal}  {'met' if found <= goal else 'NOT MET'}")
 
 
 if __name__ == "__main__":

@@ -10,16 +10,14 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import importlib.metadata
-import json
 import platform
 from pathlib import Path
-from typing import Any
 
-__all__ = ["describe", "write_json"]
+__all__ = ["describe"]
 
 
 def describe() -> dict[str, str]:
-    """Return processor, BLAS and versions."""
+    """Return processor, BLAS, versions, and how busy the machine is: processes that run, over 1, 5 and 15 minutes."""
     import numpy as np
 
     blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
@@ -29,6 +27,7 @@ def describe() -> dict[str, str]:
         "processor": f"{_model()}, {os.cpu_count()} cores, one thread used",
         "blas": f"{blas['name']} {blas['version']}",
         "python": platform.python_version(),
+        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown",
         **versions,
     }
 
@@ -40,11 +39,3 @@ def _model() -> str:
         return platform.processor() or platform.machine()
     named = dict(line.split(":", 1) for line in lines if ":" in line)
     return next((value.strip() for key, value in named.items() if key.strip() == "model name"), platform.machine())
-
-
-def write_json(path: str | None, figures: dict[str, Any]) -> None:
-    """Write figures and machine to `path`; - is standard output, None nothing."""
-    if path:
-        with open(1 if path == "-" else path, "w", encoding="utf-8", closefd=path != "-") as file:
-            json.dump({"machine": describe(), **figures}, file, indent=1)
-            file.write("\n")

@@ -6,12 +6,12 @@ vectors and tensors are made beforehand.
 """
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import torch
+from min_char_rnn import MinCharRNN
 from problem import CLIP, EPS, LR, Problem
-from torch import Tensor, nn
 
 from numpy_impl.clip import clip_grad_value
 from numpy_impl.flat import Flat
@@ -22,7 +22,34 @@ from numpy_impl.optim import Adagrad
 from numpy_impl.touched import step_touched
 from numpy_impl.workspace import Workspace
 
-__all__ = ["Ours", "TorchLoop", "TorchRNN"]
+__all__ = ["AGREEMENT", "Ours", "available", "disagreement"]
+
+AGREEMENT = 256
+"""Gradients may differ by so many units in the last place of the largest entry of the array."""
+
+
+def available(*, loop: bool = True) -> list[Callable[[Problem], Any]]:
+    """Return the peers whose libraries are installed; the `loop` in torch costs most and shows least."""
+    found: list[Callable[[Problem], Any]] = []
+    if find_spec("torch"):
+        from torch_peers import TorchLoop, TorchRNN
+
+        found += [TorchRNN, TorchLoop] if loop else [TorchRNN]
+    found.append(MinCharRNN)
+    if find_spec("jax"):
+        from jax_scan import JaxScan
+
+        found.append(JaxScan)
+    return found
+
+
+def disagreement(ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray]) -> float:
+    """Return the largest difference of any gradient, in units in the last place of the largest entry of its array."""
+    found = 0.0
+    for name, array in ours.items():
+        unit = np.finfo(array.dtype).eps * np.abs(array).max()
+        found = max(found, float(np.abs(array - theirs[name]).max() / unit))
+    return found
 
 
 class Ours:
@@ -69,85 +96,3 @@ class Ours:
             "clip": lambda: clip_grad_value(g, CLIP, out=g),
             "Adagrad": lambda: step_touched(self.optimizer, self.params, g, self.state, LR, p.x),
         }
-
-
-class _Torch(nn.Module):
-    """What both torch peers share: everything but the way from the batch to the states."""
-
-    names: dict[str, str]
-
-    def _finish(self, problem: Problem) -> None:
-        self.h0, self.y = torch.from_numpy(problem.h0), torch.from_numpy(problem.y).flatten()
-        with torch.no_grad():
-            for name, own in self.names.items():
-                self.get_parameter(own).copy_(torch.from_numpy(problem.params[name]))
-        self.trained = [p for p in self.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.Adagrad(self.trained, lr=LR, eps=EPS, fused=True)
-
-    def states(self) -> Tensor:
-        """Return the states h_1..h_T."""
-        raise NotImplementedError
-
-    def gradients(self) -> dict[str, np.ndarray]:
-        """Return the gradients by name."""
-        self.forward_backward()
-        return {"d" + name: self.get_parameter(own).grad.numpy().copy() for name, own in self.names.items()}
-
-    def forward_backward(self) -> None:
-        """Evaluate the loss and every gradient."""
-        self.optimizer.zero_grad(set_to_none=True)
-        logits = self.readout(self.states()).flatten(0, 1)
-        nn.functional.cross_entropy(logits, self.y, reduction="sum").backward()
-
-    def step(self) -> None:
-        """Train on the batch."""
-        self.forward_backward()
-        nn.utils.clip_grad_value_(self.trained, CLIP)
-        self.optimizer.step()
-
-
-class TorchRNN(_Torch):
-    """`torch.nn.RNN` and `Linear`, one-hot vectors in, the fused Adagrad."""
-
-    name = "torch.nn.RNN"
-
-    def __init__(self, problem: Problem):
-        super().__init__()
-        H, V, _, _ = problem.size
-        dtype = getattr(torch, problem.dtype.name)
-        self.rnn, self.readout = nn.RNN(V, H, dtype=dtype), nn.Linear(H, V, dtype=dtype)
-        nn.init.zeros_(self.rnn.bias_hh_l0).requires_grad_(False)  # one bias is enough
-        own = ("rnn.weight_ih_l0", "rnn.weight_hh_l0", "rnn.bias_ih_l0", "readout.weight", "readout.bias")
-        self.names = dict(zip(problem.params, own, strict=True))
-        self.x = nn.functional.one_hot(torch.from_numpy(problem.x), V).to(dtype)
-        self._finish(problem)
-
-    def states(self) -> Tensor:
-        """Let torch run over time."""
-        h, _ = self.rnn(self.x, self.h0[None])
-        return h
-
-
-class TorchLoop(_Torch):
-    """The recurrence step by step in torch: what one writes who does not take `nn.RNN`."""
-
-    name = "torch loop"
-
-    def __init__(self, problem: Problem):
-        super().__init__()
-        H, V, _, _ = problem.size
-        dtype = getattr(torch, problem.dtype.name)
-        self.embedding, self.recurrence = nn.Parameter(torch.empty(H, V, dtype=dtype)), nn.Linear(H, H, dtype=dtype)
-        self.readout = nn.Linear(H, V, dtype=dtype)
-        own = ("embedding", "recurrence.weight", "recurrence.bias", "readout.weight", "readout.bias")
-        self.names = dict(zip(problem.params, own, strict=True))
-        self.x = torch.from_numpy(problem.x)
-        self._finish(problem)
-
-    def states(self) -> Tensor:
-        """Run over time; the inputs of all steps are looked up at once."""
-        h, states = self.h0, []
-        for xp in nn.functional.embedding(self.x, self.embedding.T).unbind(0):
-            h = torch.tanh(xp + self.recurrence(h))
-            states.append(h)
-        return torch.stack(states)

@@ -1,6 +1,7 @@
 """Count characters per second: numpy_impl beside torch and a program in the style of min-char-rnn.
 
-    python benchmarks/sampling.py [--sizes 50,65 100,65] [--streams 1 32] [--seconds 4] [--json FILE]
+    python benchmarks/sampling.py [--sizes 50,65 100,65] [--streams 1 32] [--seconds 4]
+                                  [--seed 0] [--json FILE]
 
 Each writes 200 characters in every stream, drawing from its softmax. Random numbers are drawn inside the timed call,
 and the probabilities are kept, where a program keeps them anyway. That the frequencies are right is a matter for the
@@ -10,26 +11,27 @@ character, with every output made beforehand.
 
 # ruff: noqa: I001 - the number of threads is set before NumPy and torch are imported
 
-import machine
+import machine  # noqa: F401
 
 import argparse
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
+import command
 import numpy as np
-import torch
 from problem import Problem, Size
 from timing import interleave
-from torch import nn
 
 from numpy_impl.flat import Flat
 from numpy_impl.sample import sample
 
 LENGTH = 200
-GOALS = {"torch.nn.RNN": 15.0, "torch loop": 6.0, "min-char-rnn": 6.0}
-"""Our characters per second over theirs, for one stream."""
-OF_THE_FLOOR = 0.6
+GOALS = {"torch.nn.RNN": 15.0, "torch loop": 6.0, "min-char-rnn": 6.0, "floor": 0.6}
+"""Our characters per second over theirs, for one stream..."""
+LARGEST = 100
+"""... and up to this H."""
 
 
 def ours(problem: Problem) -> Callable[[], object]:
@@ -58,42 +60,6 @@ def min_char_rnn(problem: Problem) -> Callable[[], object]:
     return write
 
 
-def torch_rnn(problem: Problem) -> Callable[[], object]:
-    """Return a loop over `torch.nn.RNN`, one step at a time."""
-    H, V, _, B = problem.size
-    dtype = getattr(torch, problem.dtype.name)
-    rnn, readout = nn.RNN(V, H, dtype=dtype), nn.Linear(H, V, dtype=dtype)
-    one_hot = torch.eye(V, dtype=dtype)
-
-    @torch.inference_mode()
-    def write() -> list[torch.Tensor]:
-        h, ids, written = torch.from_numpy(problem.h0)[None], torch.zeros(B, dtype=torch.long), []
-        for _ in range(LENGTH):
-            out, h = rnn(one_hot[ids][None], h)
-            ids = torch.multinomial(torch.softmax(readout(out[0]), -1), 1)[:, 0]
-            written.append(ids)
-        return written
-
-    return write
-
-
-def torch_loop(problem: Problem) -> Callable[[], object]:
-    """Return a lean loop in torch: a row of W_xh^T per token, no modules."""
-    p = {name: torch.from_numpy(a) for name, a in problem.params.items()}
-    table = p["W_xh"].T + p["b_h"]
-
-    @torch.inference_mode()
-    def write() -> list[torch.Tensor]:
-        h, ids, written = torch.from_numpy(problem.h0), torch.zeros(problem.size.B, dtype=torch.long), []
-        for _ in range(LENGTH):
-            h = torch.tanh(torch.addmm(table[ids], h, p["W_hh"].T))
-            ids = torch.multinomial(torch.softmax(torch.addmm(p["b_y"], h, p["W_hy"].T), -1), 1)[:, 0]
-            written.append(ids)
-        return written
-
-    return write
-
-
 def floor(problem: Problem) -> Callable[[], object]:
     """Return what no loop on this BLAS can leave out."""
     p, B = problem.params, problem.size.B
@@ -115,48 +81,62 @@ def floor(problem: Problem) -> Callable[[], object]:
     return write
 
 
-PEERS = {
-    "numpy_impl": ours,
-    "torch.nn.RNN": torch_rnn,
-    "torch loop": torch_loop,
-    "min-char-rnn": min_char_rnn,
-    "floor": floor,
-}
+def peers() -> dict[str, Callable[[Problem], Callable[[], object]]]:
+    """Return what there is to be timed, ourselves first."""
+    found = {"numpy_impl": ours, "min-char-rnn": min_char_rnn, "floor": floor}
+    if find_spec("torch"):
+        from torch_sampling import torch_loop, torch_rnn
+
+        found |= {"torch.nn.RNN": torch_rnn, "torch loop": torch_loop}
+    return found
+
+
+def width(text: str) -> tuple[int, int]:
+    """Read `H,V`."""
+    try:
+        H, V, _, _ = Size.parse(f"{text},1,1")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected two whole numbers H,V, such as 100,65") from None
+    return H, V
 
 
 def main() -> int:
     """Time every size and number of streams in both dtypes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", default=["50,65", "100,65"], metavar="H,V")
-    parser.add_argument("--streams", nargs="+", type=int, default=[1, 32], metavar="B")
-    parser.add_argument("--seconds", type=float, default=4.0, help="CPU time per row (4)")
-    parser.add_argument("--json", metavar="FILE", help="write the figures (- is standard output)")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
+    line = command.parser(__doc__, 4.0, "row")
+    line.add_argument("--sizes", nargs="+", type=width, default=[(50, 65), (100, 65)], metavar="H,V")
+    line.add_argument("--streams", nargs="+", type=command.counted, default=[1, 32], metavar="B")
+    options = line.parse_args()
+    absent = command.missing(["torch"])
     rows: list[dict[str, Any]] = []
-    for H, V in (map(int, size.split(",")) for size in options.sizes):
+    for H, V in options.sizes:
         for B in options.streams:
-            for dtype in ("float32", "float64"):
-                problem = Problem.draw(Size(H, V, 1, B), dtype)
-                times = interleave({name: make(problem) for name, make in PEERS.items()}, options.seconds)
+            for dtype in command.DTYPES:
+                problem = Problem.draw(Size(H, V, 1, B), dtype, options.seed)
+                times = interleave({name: make(problem) for name, make in peers().items()}, options.seconds)
                 rates = {name: LENGTH * B / spread.median for name, spread in times.items()}
-                rows.append({"H": H, "V": V, "B": B, "dtype": dtype, "characters per second": rates})
+                row = {"H": H, "V": V, "B": B, "dtype": dtype, "characters per second": rates}
+                rows.append(row | {"verdicts": verdicts(rates) if B == 1 and H <= LARGEST else []})
                 _show(rows[-1])
-    machine.write_json(options.json, {"length": LENGTH, "rows": rows})
+    met = [verdict["met"] for row in rows for verdict in row["verdicts"]]
+    print(f"{sum(met)} of {len(met)} goals met")
+    command.write_json(options.json, {"seed": options.seed, "left out": absent, "length": LENGTH, "rows": rows})
     return 0
 
 
+def verdicts(rates: dict[str, float]) -> list[dict[str, Any]]:
+    """Hold the rates of one stream against the goals."""
+    mine = rates["numpy_impl"]
+    return [
+        command.verdict(f"ours / {name}", mine / rates[name], goal) for name, goal in GOALS.items() if name in rates
+    ]
+
+
 def _show(row: dict[str, Any]) -> None:
-    rates = row["characters per second"]
     print(f"H {row['H']}, V {row['V']}, {row['B']} streams, {row['dtype']}: characters per second")
-    for name, rate in rates.items():
-        ratio = rates["numpy_impl"] / rate
-        goal = ""
-        if row["B"] == 1 and name in GOALS:
-            goal = f"goal >= {GOALS[name]:g} {'met' if ratio >= GOALS[name] else 'NOT MET'}"
-        elif row["B"] == 1 and name == "floor":
-            goal = f"goal >= {OF_THE_FLOOR:g} {'met' if ratio >= OF_THE_FLOOR else 'NOT MET'}"
-        print(f"  {name:14s} {rate:12,.0f}   ours is {ratio:6.2f} times that   {goal}")
+    for name, rate in row["characters per second"].items():
+        print(f"  {name:14s} {rate:12,.0f}")
+    for v in row["verdicts"]:
+        print(command.shown(v))
 
 
 if __name__ == "__main__":
