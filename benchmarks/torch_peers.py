@@ -38,8 +38,12 @@ class _Torch(nn.Module):
     def forward_backward(self) -> None:
         """Evaluate the loss and every gradient."""
         self.optimizer.zero_grad(set_to_none=True)
+        self.loss().backward()
+
+    def loss(self) -> Tensor:
+        """Evaluate the loss."""
         logits = self.readout(self.states()).flatten(0, 1)
-        nn.functional.cross_entropy(logits, self.y, reduction="sum").backward()
+        return nn.functional.cross_entropy(logits, self.y, reduction="sum")
 
     def step(self) -> None:
         """Train on the batch."""

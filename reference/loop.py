@@ -118,10 +118,9 @@ def backward(
     dloss
         The upstream gradient of `value`: one number, or (T, B) under `reduction="none"`; 1 if not given.
     """
-    if dloss is None:  # of one number autograd needs no upstream gradient; to look at one, it imports for half a second
-        upstream = torch.ones_like(value) if value.ndim else None
-    else:
-        upstream = _spread(dloss, value)
+    upstream = None if dloss is None else _spread(dloss, value)
+    if upstream is None and value.ndim:  # one number needs none, and to look at it autograd imports for half a second
+        upstream = torch.ones_like(value)
     wanted = {**params, "logits": nodes.logits, "a": nodes.xp, "h0": nodes.h0}
     if x.requires_grad:
         wanted["x"] = x
