@@ -17,12 +17,12 @@ EXTRA = {"torch": "torch", "jax": "bench"}
 """Which extra of the package brings a library."""
 
 
-def parser(doc: str | None, default_seconds: float, per: str) -> argparse.ArgumentParser:
-    """Return a parser with the options that every benchmark has."""
+def parser(doc: str | None, default_seconds: float | None = None, per: str = "") -> argparse.ArgumentParser:
+    """Return a parser with the options that every benchmark has; `--seconds` only where there is a default."""
     made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    made.add_argument(
-        "--seconds", type=seconds, default=default_seconds, help=f"CPU time per {per} ({default_seconds:g})"
-    )
+    if default_seconds is not None:
+        says = f"CPU time per {per} ({default_seconds:g})"
+        made.add_argument("--seconds", type=seconds, default=default_seconds, help=says)
     made.add_argument("--seed", type=whole, default=0, help="weights, inputs and targets come from it (0)")
     made.add_argument("--json", type=target, metavar="FILE", help="write the figures (- is standard output)")
     return made

@@ -25,7 +25,7 @@ CASES = 2048
 
 def main() -> int:
     """Run the sweep; return 1 if anything differs."""
-    line = command.parser(__doc__, 0.0, "")
+    line = command.parser(__doc__)
     line.add_argument("--cases", type=command.counted, default=CASES, help=f"how many cases ({CASES})")
     line.add_argument("--longest", type=command.counted, default=64, metavar="T", help="lengths are 1..T (64)")
     options = line.parse_args()
