@@ -25,7 +25,8 @@ from rnncheck.sandbox.lines import Lines, Tail
 from rnncheck.sandbox.protections import as_notes, sentences
 from rnncheck.sandbox.sandbox import Sandbox
 from rnncheck.sandbox.target import SandboxedTarget, ask_apart
-from rnncheck.shipped import data_folder
+from rnncheck.shipped import data_folder, shipped
+from rnncheck.vectors import read_vectors
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes and pipes as POSIX has them")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells under /proc what a process does")
@@ -283,6 +284,17 @@ def test_methods_and_options_reach_the_target(tmp_path):
     target = SandboxedTarget(tmp_path / "target.py", "target:Target", {"a": 1})
     assert target.run(CASES[0], scale=3)["loss"] == 3
     assert target.call("sizes", CASES[0], more="x") == [CASES[0].sizes, {"a": 1}, "x"]
+
+
+@pytest.mark.parametrize("kind", ["clip", "optim", "sample"])
+def test_a_case_keeps_its_own_method(kind, tmp_path):
+    code = "class Target:\n    def __init__(self, told): pass\n    def run(self, case): return {}\n"
+    code += "    def ask(self, case, more): return [case.method, more]\n"
+    (tmp_path / "target.py").write_text(code)
+    target = SandboxedTarget(tmp_path / "target.py", "target:Target", None)
+    case = next(v.case for v in read_vectors(shipped("vectors/v1")) if v.case.kind == kind)
+    assert target.call("ask", case, more="x") == [case.method, "x"]
+    assert target.run(case) == {}
 
 
 def test_asking_apart_returns_data_and_hides_the_answers(tmp_path):
