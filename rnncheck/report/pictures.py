@@ -21,7 +21,7 @@ LARGEST = 1e30
 
 def error_over_time(errors: Mapping[str, np.ndarray]) -> str:
     """Draw the error of every array that has a time axis, step by step."""
-    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    figure = Figure(figsize=(5.5, 2.8), layout="constrained")
     axes = figure.add_subplot()
     for name, error in errors.items():
         axes.plot(
@@ -43,7 +43,7 @@ def error_over_length(report: Report) -> str:
                 at[int(length[1])] = max(at.get(int(length[1]), 0.0), c.margin)  # type: ignore[index]
     if not points:
         return ""
-    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    figure = Figure(figsize=(5.5, 2.8), layout="constrained")
     axes = figure.add_subplot()
     for name, at in points.items():
         lengths = sorted(at)
@@ -59,7 +59,7 @@ def heat_map(candidate: np.ndarray, reference: np.ndarray) -> str:
     with np.errstate(invalid="ignore", over="ignore"):
         shown = [_finite(matrix, np.nan) for matrix in (candidate, reference, candidate - reference)]
     largest = max(float(np.abs(matrix[~np.isnan(matrix)]).max(initial=0)) for matrix in shown) or 1.0
-    figure = Figure(figsize=(7, 2.6), layout="constrained")
+    figure = Figure(figsize=(5.5, 2.3), layout="constrained")
     for axes, matrix, title in zip(figure.subplots(1, 3), shown, ("candidate", "reference", "difference"), strict=True):
         mesh = axes.pcolormesh(matrix, cmap="RdBu_r", vmin=-largest, vmax=largest)
         axes.set(title=title, xticks=[], yticks=[])
@@ -77,9 +77,10 @@ def _finite(values: Sequence[float] | np.ndarray, instead: float = LARGEST) -> n
 
 
 def _svg(figure: Figure) -> str:
-    """Render without the head of an XML file, which has no place in a page, and without the date."""
+    """Render without the head of an XML file and without the date, in the text colour of the page on its own ground."""
     file = io.StringIO()
     with rc_context(SETTINGS):  # type: ignore[arg-type]  # the stubs list every key there is
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     text = file.getvalue()
+    text = text.replace("#000000", "currentColor").replace("fill: #ffffff", "fill: none")  # light pages and dark ones
     return text[text.index("<svg") :]
