@@ -25,8 +25,9 @@ extensions = [
     "generated",
     "claims",
     "pictures",
+    "navigation",
 ]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "_static"]
 
 # Markdown
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
@@ -50,6 +51,9 @@ nitpicky = True
 
 html_theme = "furo"
 html_title = f"rnncheck {version}"
-html_static_path = []
+html_favicon = "favicon.svg"
+pygments_dark_style = "github-dark"  # the default underlines names like links
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False

@@ -5,6 +5,7 @@ import os
 for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(pool, "1")  # before NumPy and torch are imported
 
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
@@ -32,9 +33,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed, floor = len(terminalreporter.stats.get("passed", [])), int(os.environ.get(AT_LEAST, 0))
     if passed < floor:
         terminalreporter.write_line(f"TOO FEW TESTS: {passed} passed, {AT_LEAST} asks for {floor}", red=True, bold=True)
-    reasons = {r.longrepr[2] for r in terminalreporter.stats.get("skipped", []) if isinstance(r.longrepr, tuple)}
-    for reason in sorted(reasons):
-        terminalreporter.write_line(reason, yellow=True)
+    skipped = [r.longrepr[2] for r in terminalreporter.stats.get("skipped", []) if isinstance(r.longrepr, tuple)]
+    for reason, count in sorted(Counter(skipped).items()):
+        terminalreporter.write_line(f"{count} NOT RUN: {reason.removeprefix('Skipped: ')}", yellow=True)
 
 
 class Planted:

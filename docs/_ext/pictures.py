@@ -42,7 +42,7 @@ def inline(svg: str, prefix: str, alt: str) -> str:
     svg = re.sub(r'\bid="', f'id="{prefix}', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}", svg)
     svg = svg.replace(TEXT_COLOUR, "currentColor")
-    label = f'role="img" aria-label="{html.escape(alt)}" style="max-width: 100%; height: auto"'
+    label = f'role="img" aria-label="{html.escape(alt)}" style="width: 100%; max-width: 38rem; height: auto"'
     return svg.replace("<svg", f'<svg class="picture" {label}', 1)
 
 
