@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-from sphinx.application import Sphinx
-from sphinx.util import logging
+from typing import TYPE_CHECKING, Any
 
 from rnncheck.cli.main import app as program
 
 import command_line
+import statements
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("numpy_impl", "reference", "rnncheck")
@@ -26,6 +27,8 @@ SPAN = re.compile(r"`([^`\n]+)`")
 COMMAND = re.compile(r"^\s*(?:\$ )?rnncheck( .*)?$", re.M)
 FILE = re.compile(rf"^(?:{'|'.join(FOLDERS)})/[\w./=-]*$")
 DOTTED = re.compile(rf"^(?:{'|'.join(PACKAGES)})(?:\.\w+)+$")
+FOREIGN = ("--group",)
+"""Options of other programs that stand alone in a sentence: pip's."""
 OPTION = re.compile(r"(?<![\w-])--?[a-zA-Z][\w-]*")
 
 
@@ -40,11 +43,21 @@ def complaints(text: str) -> Iterator[str]:
             yield f"there is no file {span}"
         elif DOTTED.match(span) and not FILE.match(span) and not _exists(span):
             yield f"there is nothing called {span}"
+        elif span.startswith("--") and span.split()[0] not in (*_options(), *FOREIGN):
+            yield f"no command has an option {span.split()[0]}"
+    yield from statements.complaints(text)
 
 
 @cache
 def _commands() -> dict[str, Callable[..., Any]]:
     return dict(command_line.commands(program, "rnncheck"))
+
+
+@cache
+def _options() -> frozenset[str]:
+    """Return the options of all commands."""
+    rows = [row for function in _commands().values() for row in command_line.parameters(function)]
+    return frozenset(flag for row in rows for flag in command_line.flags(row[0], row[2])) | {"--help", "--version"}
 
 
 def _wrong_command(words: str) -> Iterator[str]:
@@ -85,13 +98,15 @@ def _exists(name: str) -> bool:
     return False
 
 
-def check(app: Sphinx, docname: str, source: list[str]) -> None:
+def check(app: "Sphinx", docname: str, source: list[str]) -> None:
     """Warn of what is not so on a page."""
+    from sphinx.util import logging  # here: the tests ask for `complaints` where there is no Sphinx
+
     for complaint in complaints(source[0]):
         logging.getLogger(__name__).warning(complaint, location=docname)
 
 
-def setup(app: Sphinx) -> dict[str, bool]:
+def setup(app: "Sphinx") -> dict[str, bool]:
     """Look at every page when it is read."""
     app.connect("source-read", check)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
