@@ -16,6 +16,7 @@ TASK = '''"""Exercise: one mistake of those that people make was planted in this
 
 `python {file}` runs your own check, at the end of this file; it is too weak as it stands.
 `rnncheck lab --grade {file}` asks the judge which array is wrong first.
+`rnncheck check {file}` says more, and the name of the mistake too; once you have mended it, it agrees.
 `rnncheck faults` lists the catalogue, when you have a suspicion.
 '''
 

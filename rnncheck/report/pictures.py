@@ -9,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from rnncheck.result import Report, Verdict
+from rnncheck.trace import ORDER
 
 __all__ = ["error_over_length", "error_over_time", "heat_map"]
 
@@ -38,7 +39,7 @@ def error_over_length(report: Report) -> str:
     for outcome in report.outcomes:
         length = re.search(r"\bT=(\d+)", outcome.check)
         for c in outcome.comparisons if length else ():
-            if c.verdict in (Verdict.PASSED, Verdict.FAILED):
+            if c.verdict in (Verdict.PASSED, Verdict.FAILED) and c.array in ORDER:  # no inputs, which must not change
                 at = points.setdefault(c.array, {})
                 at[int(length[1])] = max(at.get(int(length[1]), 0.0), c.margin)  # type: ignore[index]
     if not points:

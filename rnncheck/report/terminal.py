@@ -18,9 +18,12 @@ COLOURS = {0: "green", 1: "red", 2: "red", 3: "yellow"}
 
 
 def console(stderr: bool = False) -> Console:
-    """Return a console on standard output or standard error: plain and wide where nobody watches."""
+    """Return a console on standard output or standard error: plain and wide where nobody watches.
+
+    In a notebook too: rich would write HTML there, in colours that cannot be read on a dark page.
+    """
     watched = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, width=None if watched else PLAIN_WIDTH)
+    return Console(stderr=stderr, width=None if watched else PLAIN_WIDTH, force_jupyter=False)
 
 
 def show(report: Report, out: Console) -> None:
