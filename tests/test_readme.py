@@ -1,4 +1,4 @@
-"""The README's blocks are run: a Python block prints the text block below it, a console line exits with 0.
+"""The README's blocks are run: a Python block prints the text block below it, a console line exits as it says.
 
 The two commands of the front page are run by `.ci/run`, and the one that fetches torch needs a network.
 """
@@ -16,6 +16,9 @@ from rnncheck.cli import main
 
 README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+EXIT_CODE = re.compile(r"# exit code (\d)")
+DOORS = ("**Learn**", "**Check yours**", "**Use it in CI**")
+SCREEN = 50
 NEEDS_TORCH = ("--framework both", "verify --lengths", "verify --recipe")
 
 
@@ -49,7 +52,7 @@ def test_every_python_block_prints_what_stands_below_it():
 
 
 def test_a_block_that_contradicts_the_code_is_seen():
-    text = README.read_text(encoding="utf-8").replace("dh       failed", "dh       passed")
+    text = README.read_text(encoding="utf-8").replace("failed dh da", "failed da")
     assert any(printed != expected for printed, expected in run_python(text))
 
 
@@ -59,10 +62,25 @@ def test_every_command_of_the_readme_runs(lines, tmp_path, monkeypatch, capfd):
     for line in lines:
         if any(words in line for words in NEEDS_TORCH) and find_spec("torch") is None:
             continue
-        program, *arguments = shlex.split(line)
+        program, *arguments = shlex.split(line, comments=True)
         assert program == "rnncheck"
-        assert main(arguments) == 0, line
+        told = EXIT_CODE.search(line)
+        assert main(arguments) == (int(told[1]) if told else 0), line
         capfd.readouterr()
+
+
+def test_the_first_screen_shows_a_caught_mistake_and_then_three_doors():
+    screen = "\n".join(README.read_text(encoding="utf-8").splitlines()[:SCREEN])
+    places = [screen.index(words) for words in ("failed dh", *DOORS)]
+    assert places == sorted(places)
+    for door in DOORS:
+        row = next(line for line in screen.splitlines() if door in line)
+        assert re.findall(r"\]\(([^)]+)\)", row), f"{door} leads nowhere"
+
+
+def test_every_link_leads_to_a_file():
+    for link in re.findall(r"\]\(([^):]+)\)", README.read_text(encoding="utf-8")):
+        assert (README.parent / link).is_file(), link
 
 
 def test_the_two_commands_are_where_ci_looks_for_them():
