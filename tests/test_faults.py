@@ -96,7 +96,9 @@ def test_a_structural_fault_is_as_clear_in_float32(fault: Fault) -> None:
 
 
 @pytest.mark.parametrize(
-    "claim", [{"corrupts": ("dW_hh",)}, {"corrupts": ("dh", "h")}, {"shows_from": 2}], ids=["less", "more", "later"]
+    "claim",
+    [{"corrupts": ("dW_hh",)}, {"corrupts": ("dh", "h")}, {"shows_from": 2}, {"kinds": ("rnn", "sample")}],
+    ids=["less", "more", "later", "kinds"],
 )
 def test_a_false_claim_is_noticed(claim: dict[str, object]) -> None:
     fault = replace(get("carry-not-transposed"), **claim)  # type: ignore[arg-type]
@@ -107,6 +109,7 @@ def test_a_false_claim_is_noticed(claim: dict[str, object]) -> None:
 def _hold_against_its_claims(fault: Fault) -> None:
     test_a_fault_differs_in_all_that_it_claims_and_in_nothing_else(fault)
     test_a_fault_shows_from_the_length_it_says_and_not_before(fault)
+    test_a_fault_shows_in_every_kind_of_cases_that_it_says(fault)
 
 
 def test_a_fault_touches_only_the_kinds_of_cases_that_it_says() -> None:
@@ -114,6 +117,20 @@ def test_a_fault_touches_only_the_kinds_of_cases_that_it_says() -> None:
         others = [(case, reference) for case, reference in right(2, "float64") if case.kind not in fault.kinds]
         for case, reference in others[number % 5 :: 5]:
             assert all(margin(a, reference[n]) == 0 for n, a in fault.build().run(case.copy()).items()), fault.name
+
+
+@every_fault
+def test_a_fault_shows_in_every_kind_of_cases_that_it_says(fault: Fault) -> None:
+    """Whoever reads that it shows in samples too must be able to see it there."""
+    T = max(LENGTH, fault.shows_from)
+    dtype = shown_in(fault)
+    references = {case.name: seen for case, seen in right(T, dtype)}
+    shown = {
+        case.kind
+        for case, seen in wrong(fault, T, dtype)
+        if any(margin(array, references[case.name][name]) > 1 for name, array in seen.items())
+    }
+    assert shown == {*fault.kinds}
 
 
 def test_no_two_faults_look_alike() -> None:
@@ -143,7 +160,7 @@ def _project(candidate: np.ndarray, reference: np.ndarray) -> float:
     if candidate.shape != reference.shape:
         return 1e3
     if candidate.dtype != reference.dtype:
-        return 2e3
+        return 2e3 + candidate.dtype.itemsize
     if not np.isfinite(candidate).all():
         return 3e3 + np.count_nonzero(np.isnan(candidate))
     scale = float(np.abs(reference).max(initial=0)) or 1.0

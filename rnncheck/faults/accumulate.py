@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
 from rnncheck.faults.registry import Faulty, register
 from rnncheck.textbook.loss import Array
 
@@ -127,6 +129,24 @@ class OutputBiasGradientMissing(Faulty):
 class SumsStartAtOne(Faulty):
     def zero_grads(self, params: Mapping[str, Array]) -> dict[str, Array]:
         return {name: g + 1 for name, g in super().zero_grads(params).items()}
+
+
+@fault(
+    title="The sums are clipped at every step",
+    wrong="    for d in (dW_hh, dW_xh, db_h): np.clip(d, -5, 5, out=d)    # indented into the loop over time",
+    right="for d in (dW_hh, dW_xh, db_h): np.clip(d, -5, 5, out=d)    # after the loop",
+    symptom="Right as long as every partial sum is small; dh and da are right always.",
+    effect="What later steps have reached is cut off before earlier ones can balance it: no gradient of anything.",
+    cure="Clip once, when the loop has ended.",
+    corrupts=("dW_hh", "dW_xh", "db_h"),
+    seen=6,
+    equivalent_when="no partial sum exceeds the bound",
+)
+class SumsClippedAtEveryStep(Faulty):
+    def accumulate(self, t: int, dh: Array, da: Array) -> None:
+        super().accumulate(t, dh, da)
+        for name in {"dW_hh", "dW_xh", "db_h"} & set(self.grads):
+            self.grads[name] = np.clip(self.grads[name], -5, 5)
 
 
 @fault(

@@ -41,6 +41,19 @@ class AdagradWithoutRoot(Faulty):
 
 
 @fault(
+    title="Adagrad without epsilon",
+    wrong="w -= lr * g / np.sqrt(m)",
+    right="w -= lr * g / (np.sqrt(m) + eps)",
+    symptom="NaN in every element that has not had a gradient yet; right elsewhere, but for tiny gradients.",
+    effect="0 / 0: the column of the first token that does not occur turns the whole network into NaN.",
+    cure="Add epsilon to the denominator.",
+)
+class AdagradWithoutEpsilon(Faulty):
+    def root(self, m: Array) -> Array:
+        return np.sqrt(m)
+
+
+@fault(
     title="Adagrad divides by the squares before this step",
     wrong="w -= lr * g / (np.sqrt(m) + eps); m += g**2",
     right="m += g**2; w -= lr * g / (np.sqrt(m) + eps)",

@@ -117,6 +117,28 @@ class CarryAddedTwice(Faulty):
 
 
 @fault(
+    title="The carry adds up",
+    wrong="dh_next += da @ W_hh",
+    right="dh_next = da @ W_hh",
+    symptom="dh is right at the last two steps; before them every step gets the carries of all later ones too.",
+    effect="Old gradients are added again at every step back: they explode with T.",
+    cure="dh_next is what this step sends back, nothing else: assign it.",
+    corrupts=("dh", "dh0"),
+    shows_from=2,
+    seen=7,
+    equivalent_when="T = 1",
+)
+class CarryAddsUp(Faulty):
+    def walk_back(self, last: int, first: int) -> None:
+        self.carried = np.zeros_like(self.h0)
+        super().walk_back(last, first)
+
+    def carry(self, t: int, dh: Array, da: Array) -> Array:
+        self.carried = self.carried + super().carry(t, dh, da)
+        return self.carried
+
+
+@fault(
     title="The carry is damped",
     wrong="dh_next = 0.9 * (da @ W_hh)",
     right="dh_next = da @ W_hh",

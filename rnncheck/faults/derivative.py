@@ -105,6 +105,37 @@ class TanhDerivativeForRelu(Faulty):
 
 
 @fault(
+    title="The derivative is missing at the last step",
+    wrong="da = dh    # before the loop, for t = T - 1",
+    right="da = dh * (1 - h[T - 1]**2)",
+    symptom="da is wrong at the last step first; at T = 1 it equals dh.",
+    effect="A last step that is written apart from the loop lacks a line that the loop has.",
+    cure="Let the loop begin at T - 1 with a carry of zero: no step is special.",
+    corrupts=("da",),
+    equivalent_when="the states of the last step are near zero",
+)
+class DerivativeMissingAtTheLastStep(Faulty):
+    def derivative(self, t: int) -> Array:
+        return super().derivative(t) if t < self.T - 1 else np.ones_like(self.h[t])
+
+
+@fault(
+    title="The derivative is that of the state before",
+    wrong="da = dh * (1 - h[t - 1]**2)    # states[t], where states[0] is h0",
+    right="da = dh * (1 - h[t]**2)",
+    symptom="da is dh times the derivative of another step, at every step.",
+    effect="Units learn by how saturated they were a step ago.",
+    cure="h_t = f(a_t): the derivative that leads from dh_t to da_t is taken at h_t.",
+    corrupts=("da",),
+    equivalent_when="all states are near zero",
+)
+class DerivativeOfTheStateBefore(Faulty):
+    def derivative(self, t: int) -> Array:
+        before = self.previous_state(t)
+        return 1 - before**2 if self.nonlinearity == "tanh" else (before > 0).astype(self.dtype)
+
+
+@fault(
     title="The last state's derivative is used at every step",
     wrong="da = dh * (1 - self.cache_h**2)    # one cell object, its cache overwritten at every step",
     right="da = dh * (1 - h[t]**2)",
@@ -147,3 +178,17 @@ class FirstStateGradientZero(Faulty):
 class FirstStateGradientWithoutTheMatrix(Faulty):
     def first_state_gradient(self, carry: Array) -> Array:
         return 1 * self.da[0]
+
+
+@fault(
+    title="dh0 is the gradient of the state after it",
+    wrong="dh0 = dh[0]",
+    right="dh0 = da[0] @ W_hh    # dh[0] belongs to h_1",
+    symptom="dh0 equals dh of the first step.",
+    effect="A learnt first state gets the gradient of its successor.",
+    cure="Go one step further back than the first dh: through f and W_hh.",
+    corrupts=("dh0",),
+)
+class FirstStateGradientOneStepLate(Faulty):
+    def first_state_gradient(self, carry: Array) -> Array:
+        return self.dh[0] - self.dh0  # in windows, what is new in this one

@@ -43,6 +43,20 @@ class TopKOneTooMany(Faulty):
 
 
 @fault(
+    title="Top-k keeps the least probable tokens",
+    wrong="order = np.argsort(p); p[order[k:]] = 0",
+    right="order = np.argsort(-p); p[order[k:]] = 0",
+    symptom="The k tokens that are left are those that fit worst.",
+    effect="Nonsense, however well the model was trained.",
+    cure="argsort sorts upwards: negate, or take from the end.",
+    equivalent_when="top_k is not given, or k = V",
+)
+class TopKKeepsTheLeast(Faulty):
+    def kept_by_top_k(self, p: Array) -> Array:
+        return super().kept_by_top_k(-p)
+
+
+@fault(
     title="Top-p is ignored",
     wrong="p = softmax(logits)    # top_p is accepted and never read",
     right="p[order[n:]] = 0    # n tokens hold the mass top_p",

@@ -67,6 +67,7 @@ class RecurrentMatrixTransposed(Faulty):
     shows_from=2,
     seen=5,
     equivalent_when="T = 1",
+    kinds=("rnn",),
 )
 class EveryStepFromTheFirstState(Faulty):
     def previous_state(self, t: int) -> Array:
@@ -84,10 +85,31 @@ class EveryStepFromTheFirstState(Faulty):
     shows_from=2,
     seen=15,
     equivalent_when="T = 1",
+    kinds=("rnn",),
 )
 class StateTwoStepsBack(Faulty):
     def previous_state(self, t: int) -> Array:
         return self.h[t - 2] if t > 1 else self.h0
+
+
+@fault(
+    title="The pre-activation is carried on instead of the state",
+    wrong="a = xp[t] + a @ W_hh.T; h[t] = np.tanh(a)",
+    right="a = xp[t] + h[t - 1] @ W_hh.T; h[t] = np.tanh(a)",
+    symptom="The first state is right; those after it grow without the bound that tanh gives them.",
+    effect="A linear recurrence with a squashed output: it explodes as soon as the gain of W_hh exceeds one.",
+    cure="What goes round the loop is h, the value after the nonlinearity.",
+    corrupts=("h",),
+    shows_from=2,
+    equivalent_when="T = 1",
+    kinds=("rnn",),
+)
+class PreActivationCarried(Faulty):
+    def forward_step(self, t: int) -> None:
+        before = self.a[t - 1] if t > 0 else self.h0
+        self.a.append(self.input_at(t) + self.recurrent_term(before) + self.hidden_bias())
+        self.h.append(self.activate(self.a[t]))
+        self.logits.append(self.readout(self.h[t]))
 
 
 @fault(

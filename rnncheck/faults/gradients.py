@@ -118,6 +118,22 @@ class BiasGradientBeforeTheDerivative(Faulty):
 
 
 @fault(
+    title="db_h is averaged over the batch",
+    wrong="db_h += da.mean(axis=0)",
+    right="db_h += da.sum(axis=0)",
+    symptom="Only db_h is wrong, too small by B.",
+    effect="The bias learns B times more slowly than the weights beside it.",
+    cure="The products sum over the batch: so must the bias.",
+    corrupts=("db_h",),
+    seen=19,
+    equivalent_when="B = 1, or there is no b_h",
+)
+class BiasGradientAveragedOverTheBatch(Faulty):
+    def accumulate_b_h(self, t: int, dh: Array, da: Array) -> None:
+        self.grads["db_h"] += da.mean(axis=0)
+
+
+@fault(
     title="dW_hh is computed from dh instead of da",
     wrong="dW_hh += dh.T @ h_prev",
     right="dW_hh += da.T @ h_prev",

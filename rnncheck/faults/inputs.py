@@ -64,6 +64,38 @@ class InputsReadBackwards(Faulty):
 
 
 @fault(
+    title="Every step reads the input of the step before",
+    wrong="xp = x[t - 1] @ W_xh.T",
+    right="xp = x[t] @ W_xh.T",
+    symptom="The states come one step late, and the first has read the last input: index -1 wraps around.",
+    effect="The first prediction sees the future, all others know one token less than they could.",
+    cure="Count inputs from 0 as the loop does; x_t and h_t belong to the same step.",
+    corrupts=("h",),
+    shows_from=2,
+    equivalent_when="T = 1 (the index wraps around)",
+)
+class InputOfTheStepBefore(Faulty):
+    def input_at(self, t: int) -> Array:
+        return self.input_term(self.x[t - 1])
+
+
+@fault(
+    title="Every step reads the input of the next step",
+    wrong="xp = x[min(t + 1, T - 1)] @ W_xh.T",
+    right="xp = x[t] @ W_xh.T",
+    symptom="logits_t depends on the input after it.",
+    effect="In a language model the next input is the target: the loss falls to zero, and samples are nonsense.",
+    cure="x_t and h_t belong to the same step.",
+    corrupts=("h",),
+    shows_from=2,
+    equivalent_when="T = 1",
+)
+class InputOfTheNextStep(Faulty):
+    def input_at(self, t: int) -> Array:
+        return self.input_term(self.x[min(t + 1, self.T - 1)])
+
+
+@fault(
     title="The prefix is fed as one multi-hot vector",
     wrong="x_t = sum(one_hot(token) for token in text[:t + 1])",
     right="x_t = one_hot(text[t])",

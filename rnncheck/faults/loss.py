@@ -28,6 +28,22 @@ class SoftmaxWithoutMaximum(Faulty):
 
 
 @fault(
+    title="One maximum subtracted for all sequences",
+    wrong="e = np.exp(z - z.max())",
+    right="e = np.exp(z - z.max(axis=-1, keepdims=True))",
+    symptom="NaN where the logits of one sequence lie far below those of another; right for one sequence alone.",
+    effect="exp underflows to zero in a whole row, and 0 / 0 ends the training.",
+    cure="Subtract from each row its own maximum.",
+    corrupts=("loss", "dlogits", "p"),
+    equivalent_when="B = 1, or all logits are moderate",
+    kinds=("rnn", "sample"),
+)
+class OneMaximumForAllSequences(Faulty):
+    def shifted(self, logits: Array) -> Array:
+        return logits - logits.max()
+
+
+@fault(
     title="Softmax normalised over the batch",
     wrong="p = e / e.sum(axis=0)",
     right="p = e / e.sum(axis=-1, keepdims=True)",

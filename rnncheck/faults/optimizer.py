@@ -1,9 +1,11 @@
 """Mistakes of the update: of SGD, of its momentum, and of what is kept between steps."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from rnncheck.case import OptimCase
 from rnncheck.faults.registry import Faulty, register
 from rnncheck.textbook.loss import Array
 
@@ -29,13 +31,12 @@ class ParametersNeverChange(Faulty):
     title="The optimiser's memory is reset at every step",
     wrong="def step(): m = np.zeros_like(w); m += g**2; ...",
     right="def step(): self.m += g**2; ...",
-    symptom="The first step is right, the second is a first step again.",
+    symptom="A first step is right, every later one is a first step again.",
     effect="Momentum and Adagrad do nothing; Adagrad then takes a step of lr times the sign of g for ever.",
     cure="Keep the memory where it outlives the call.",
-    corrupts=("step2.*",),
-    shows_from=2,
+    corrupts=("step*",),
     seen=9,
-    equivalent_when="plain SGD, or one step",
+    equivalent_when="plain SGD, or one step with none before it",
 )
 class MemoryResetAtEveryStep(Faulty):
     def step_all(self, s: int) -> None:
@@ -92,6 +93,21 @@ class GradientsNotZeroedBetweenSteps(Faulty):
 
 
 @fault(
+    title="The memory is lost when a run is resumed",
+    wrong="m = np.zeros_like(w)    # whatever the checkpoint holds",
+    right="m = checkpoint['m']",
+    symptom="A run that goes on from a checkpoint takes other steps than one that was never stopped.",
+    effect="Adagrad starts again with large steps: the loss jumps up after every interruption.",
+    cure="Save and load the state of the optimiser with the parameters.",
+    corrupts=("step*",),
+    equivalent_when="no step came before, or plain SGD",
+)
+class MemoryLostOnResume(Faulty):
+    def run_optim(self, case: OptimCase) -> dict[str, Array]:
+        return super().run_optim(replace(case, buffer=None))
+
+
+@fault(
     title="The learning rate falls at every step",
     wrong="lr = lr / (step + 1)",
     right="lr = lr    # a schedule is asked for, never assumed",
@@ -135,6 +151,26 @@ class MomentumStartsWithTheGradient(Faulty):
 class MomentumStartsAtZero(Faulty):
     def first_memory(self, w: Array) -> Array | None:
         return super().first_memory(w) if self.rule.method == "adagrad" else np.zeros_like(w)
+
+
+@fault(
+    title="Nesterov's momentum where the plain one is asked for",
+    wrong="w -= lr * (g + momentum * v)",
+    right="w -= lr * v",
+    symptom="The first step is too large by 1 + momentum; from then on every step looks ahead.",
+    effect="A method of its own (Y. Nesterov, 1983): steps cannot be compared with those of plain momentum.",
+    cure="Say which of the two it is; torch asks for nesterov=True.",
+    corrupts=("step*",),
+    equivalent_when="there is no momentum",
+)
+class NesterovUnasked(Faulty):
+    def step_one(self, name: str, s: int) -> None:
+        super().step_one(name, s)
+        ahead, w = self.memory[name], self.params[name]
+        if self.rule.method == "sgd" and self.rule.momentum and ahead is not None:
+            g = self.gradient(name, s)
+            extra = g + (self.rule.momentum - 1) * ahead  # beyond the v that has been taken
+            self.params[name] = self.apply(w, extra, self.learning_rate(s))
 
 
 @fault(

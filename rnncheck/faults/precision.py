@@ -55,3 +55,18 @@ class LossInSinglePrecision(Faulty):
 class GradientsInDoublePrecision(Faulty):
     def zero_grads(self, params: Mapping[str, Array]) -> dict[str, Array]:
         return {name: g.astype(np.float64) for name, g in super().zero_grads(params).items()}
+
+
+@fault(
+    title="Gradients are summed in float32 inside float64",
+    wrong="dW_hh = np.zeros((H, H), dtype=np.float32)",
+    right="dW_hh = np.zeros_like(W_hh)",
+    symptom="The dtype is float32, and the values agree to six digits.",
+    effect="A gradient check by differences fails at 1e-7 and leaves one searching for a mistake in the formulas.",
+    cure="np.zeros_like, or dtype=W_hh.dtype.",
+    corrupts=("dW_hy", "db_y", "dW_hh", "dW_xh", "db_h"),
+    equivalent_when="the case is in float32",
+)
+class GradientsInSinglePrecision(Faulty):
+    def zero_grads(self, params: Mapping[str, Array]) -> dict[str, Array]:
+        return {name: g.astype(np.float32) for name, g in super().zero_grads(params).items()}

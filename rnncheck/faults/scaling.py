@@ -60,6 +60,21 @@ class GradientAveragedOverTheVocabulary(Faulty):
 
 
 @fault(
+    title="The mean is rounded down to a whole number",
+    wrong="loss = losses.sum() // n",
+    right="loss = losses.sum() / n",
+    symptom="The loss is a whole number; the gradients are right.",
+    effect="Training looks as if it stood still, then jumps by one.",
+    cure="// is the division of integers; of the two the loss needs /.",
+    corrupts=("loss",),
+    equivalent_when="the reduction is not mean",
+)
+class MeanRoundedDown(Faulty):
+    def loss(self) -> Array:
+        return np.floor(super().loss()) if self.case.reduction == "mean" else super().loss()
+
+
+@fault(
     title="Ignored targets count in the denominator of the mean",
     wrong="loss = losses.sum() / (T * B)",
     right="loss = losses.sum() / (y != ignore_index).sum()",

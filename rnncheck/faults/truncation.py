@@ -105,6 +105,24 @@ class WindowOneStepTooShort(Faulty):
 
 
 @fault(
+    title="The window is one step too long",
+    wrong="for s in range(t, t - k - 2, -1):",
+    right="for s in range(t, t - k - 1, -1):    # t itself and k steps back",
+    symptom="Windowed gradients are those of k + 1.",
+    effect="More is computed than was configured, and another program with the same k gives other gradients.",
+    cure="k steps back from t make k + 1 states, not k + 2.",
+    corrupts=("dh",),
+    shows_from=4,
+    equivalent_when="BPTT is not windowed, or T <= k + 1",
+)
+class WindowOneStepTooLong(Faulty):
+    def begin(self, case: RNNCase) -> None:
+        super().begin(case)
+        if self.bptt == "windowed":
+            self.k += 1
+
+
+@fault(
     title="Every window counts all losses inside it",
     wrong="dh = dlogits[s] @ W_hy + dh_next    # for every s of the window of t",
     right="dh = (dlogits[s] @ W_hy if s == t else 0) + dh_next",
@@ -138,6 +156,22 @@ class GradientCrossesChunks(Faulty):
         super().begin(case)
         if self.bptt == "chunked":
             self.bptt = "full"
+
+
+@fault(
+    title="The last, shorter chunk is left out",
+    wrong="for chunk in range(T // k):",
+    right="for first in range(0, T, k):    # the last chunk ends at T",
+    symptom="dh and da are zero in the steps that are left over when T is divided by k.",
+    effect="The end of every sequence teaches nothing, and a sequence shorter than k nothing at all.",
+    cure="Round the number of chunks up.",
+    corrupts=("dh",),
+    equivalent_when="BPTT is not chunked, or k divides T",
+)
+class LastChunkLeftOut(Faulty):
+    def walks(self) -> list[tuple[int, int]]:
+        walks = super().walks()
+        return [w for w in walks if w[0] - w[1] + 1 == self.k] if self.bptt == "chunked" else walks
 
 
 @fault(
