@@ -167,8 +167,8 @@ UNSEEN: dict[str, tuple[Mapping[str, Callable[..., Any]], str]] = {
         "dW_hh takes da_2 with h_0, da_3 with h_0",
     ),
     "bias averaged": (
-        {"accumulate_b_h": lambda s, t, dh, da: s.grads["db_h"].__iadd__(da.mean(axis=0)) is None},
-        "db_h has a factor 1/B",
+        {"accumulate_b_y": lambda s, t: s.grads["db_y"].__iadd__(s.dlogits[t].mean(axis=0)) is None},
+        "db_y has a factor 1/B",
     ),
     "large steps": ({"learning_rate": lambda s, step: 2.5 * s.rule.lr}, "update 1 = lr (2.5 g_1)"),
 }

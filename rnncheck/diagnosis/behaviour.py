@@ -15,7 +15,7 @@ from rnncheck.diagnosis.observation import Observation, Seen, agree, of_first_ca
 from rnncheck.diagnosis.probes import IN_LONG, MIXED, PLAIN
 from rnncheck.diagnosis.reading import Reading
 
-__all__ = ["read_behaviour", "read_conditions", "read_sums_that_grow", "wrong_steps"]
+__all__ = ["earliest", "read_behaviour", "read_conditions", "read_sums_that_grow", "wrong_steps"]
 
 
 def read_behaviour(observed: Observation, kind: str) -> Iterator[Reading]:
@@ -134,6 +134,25 @@ def _where(seen: Sequence[Seen]) -> str:
     features = list(dict.fromkeys(s.probe.feature or "in the plain cases" for s in seen))
     named = [f if " " in f else f"in {f} cases" for f in features]
     return ", ".join(named[:4]) + (f" and in {len(named) - 4} other ways" if len(named) > 4 else "")
+
+
+def earliest(s: Seen) -> str:
+    """Return the wrong array that was computed first.
+
+    Names alone do not tell where arrays take turns over time: da_T comes before dh_{T-1}, a token before the next p.
+    """
+    first = s.wrong[0]
+    if (
+        first == "dh"
+        and "da" in s.wrong
+        and max(wrong_steps(s, "da"), default=0) > max(wrong_steps(s, "dh"), default=0)
+    ):
+        return "da"
+    if first == "p" and "tokens" in s.wrong and s.arrays["tokens"].shape == right(s.probe)["tokens"].shape:
+        other = (s.arrays["tokens"] != right(s.probe)["tokens"]).any(axis=1)
+        if int(other.argmax()) + 1 < min(wrong_steps(s, "p"), default=0):
+            return "tokens"
+    return first
 
 
 def wrong_steps(s: Seen, array: str) -> tuple[int, ...]:

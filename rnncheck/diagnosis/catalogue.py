@@ -10,12 +10,12 @@ from inspect import isfunction
 from itertools import combinations, product
 
 from rnncheck.case import RNNCase
-from rnncheck.diagnosis.observation import Observation, Seen, differ, rank, wrong_arrays
+from rnncheck.diagnosis.observation import Observation, Seen, differ, rank, right, wrong_arrays
 from rnncheck.diagnosis.probes import Probe
 from rnncheck.diagnosis.replay import Replay, replay
 from rnncheck.faults import FAULTS, Fault, Faulty, consequences
 
-__all__ = ["Explanation", "explain", "hidden"]
+__all__ = ["Explanation", "explain", "fronts", "hidden"]
 
 AFFORDABLE = 600
 """So many pairs may be run besides those that the flow of data suggests."""
@@ -45,6 +45,28 @@ def explain(observed: Observation, kind: str, names: Collection[str], base: Expl
     return found
 
 
+def fronts(observed: Observation, kind: str, names: Collection[str]) -> tuple[str, list[Explanation]]:
+    """Return the first wrong array, and the faults that agree with the candidate up to it, that array included.
+
+    Whatever else is wrong lies behind it in the flow of data, and is another mistake; what such a fault makes wrong
+    is wrong in the candidate too.
+    """
+    seen = [s for s in observed.of_kind(kind) if not s.raised]
+    first = min((s.wrong[0] for s in seen if s.wrong), key=rank, default="")
+    names = [n for n in names if first and kind in FAULTS[n].kinds]
+    return first, [(n,) for n in names if _explains_up_to(n, first, seen) and _makes_wrong_what_is(n, seen)]
+
+
+def _makes_wrong_what_is(name: str, seen: Sequence[Seen]) -> bool:
+    run = replay((name,), tuple(s.probe for s in seen))
+    for s in seen:
+        arrays = run[s.probe]
+        shown = {n: a for n, a in (arrays or {}).items() if n in s.arrays}
+        if arrays is None or not set(wrong_arrays(shown, right(s.probe))) <= {*s.wrong}:
+            return False
+    return True
+
+
 def hidden(observed: Observation, cause: str, names: Collection[str]) -> list[str]:
     """Name the faults that would change nothing beside `cause`: the program may have them too, nothing can tell."""
     kinds = set(FAULTS[cause].kinds)
@@ -72,9 +94,9 @@ def _shows_somewhere(name: str, seen: Sequence[Seen], kept: tuple[Probe, ...]) -
 
 def _shows(s: Seen, run: Replay, expected: Replay) -> bool:
     """Tell whether a program differs from the right one in what the candidate shows of a probe."""
-    arrays, right = run[s.probe], expected[s.probe]
-    assert right is not None
-    return arrays is None or differ({n: a for n, a in arrays.items() if n in s.arrays}, right)
+    arrays, without = run[s.probe], expected[s.probe]
+    assert without is not None
+    return arrays is None or differ({n: a for n, a in arrays.items() if n in s.arrays}, without)
 
 
 def _explains(names: Explanation, seen: Sequence[Seen], kept: tuple[Probe, ...] | None = None) -> bool:

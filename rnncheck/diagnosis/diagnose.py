@@ -1,11 +1,12 @@
 """Diagnose an implementation: conventions first, then what can be read off, then the catalogue of faults."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from rnncheck.diagnosis.alternatives import Alternative, true_of
-from rnncheck.diagnosis.behaviour import wrong_steps
-from rnncheck.diagnosis.catalogue import Explanation, explain, hidden
+from rnncheck.diagnosis.behaviour import earliest, wrong_steps
+from rnncheck.diagnosis.catalogue import Explanation, explain, fronts, hidden
 from rnncheck.diagnosis.conventions import conventions
 from rnncheck.diagnosis.decoder import decode
 from rnncheck.diagnosis.finding import Cause, Diagnosis, Verdict
@@ -108,7 +109,21 @@ def _of_kind(
         crashes = [_as_read(r) for r in readings if not r.array]
         return _by_catalogue(observed, kind, explanations, readings) + crashes, explanations[0], True
     causes = [_as_read(r) for r in readings if r.explained]
+    if kind == "rnn" and causes and not all(r.explained for r in readings):
+        in_front = _in_front(observed, kind, names, readings)
+        return in_front + causes, (), bool(in_front)
     return causes, (), bool(readings) and all(r.explained for r in readings)
+
+
+def _in_front(observed: Observation, kind: str, names: Sequence[str], readings: list[Reading]) -> list[Cause]:
+    """Name the fault in the first wrong array, if that is the only one in which nothing could be read off."""
+    if len({r.array for r in readings if not r.explained}) > 1:
+        return []
+    first, found = fronts(observed, kind, names)
+    if not found or any(not r.explained and r.array != first for r in readings):
+        return []
+    known = _by_catalogue(observed, kind, found, [])
+    return [replace(c, evidence=f"a program with just this equals yours in {first} and all before it") for c in known]
 
 
 def _as_read(r: Reading) -> Cause:
@@ -172,29 +187,32 @@ def _arrays(wrong: Sequence[Seen]) -> list[str]:
     return sorted({n for s in wrong for n in s.wrong}, key=rank)
 
 
+def _place(s: Seen) -> tuple[int, bool, tuple[int, int, str]]:
+    """Order probes by where they are wrong: what is wrong in a plain case comes before what a corner alone shows."""
+    return KINDS.index(s.probe.case.kind), s.probe.feature != PLAIN, rank(s.wrong[0])
+
+
 def _diagnosis(
     name: str, seen: Observation, causes: list[Cause], unexplained: list[str], located: list[str], names: Sequence[str]
 ) -> Diagnosis:
-    wrong = sorted(
-        (s for s in seen.wrong if s.wrong), key=lambda s: (KINDS.index(s.probe.case.kind), s.probe.feature != PLAIN)
-    )
+    wrong = [s for s in seen.wrong if s.wrong]
     arrays = _arrays(wrong)
-    first = min(wrong, key=lambda s: (KINDS.index(s.probe.case.kind), rank(s.wrong[0])), default=None)
-    earliest = first.wrong[0] if first else ""
+    first = min(wrong, key=_place, default=None)
+    array = earliest(first) if first else ""
     verdict: Verdict = "named"
     if unexplained or not causes:
         verdict = "unknown"
     elif all(c.convention for c in causes):
         verdict = "different convention"
-    own = {c.array for c in causes} | {earliest}
+    own = {c.array for c in causes} | {array}
     follows = {n.removeprefix("second.") if n.removeprefix("second.") in arrays else n for n in arrays} - own
     one = causes[0].name if len(causes) == 1 and verdict == "named" else ""
     return Diagnosis(
         name,
         verdict,
         tuple(causes),
-        earliest,
-        wrong_steps(first, earliest) if first else (),
+        array,
+        wrong_steps(first, array) if first else (),
         (first.probe.feature or "in the plain cases") if first else "",
         tuple(sorted(follows, key=rank)),
         tuple(hidden(seen, one, names)) if one else (),

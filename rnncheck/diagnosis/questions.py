@@ -72,7 +72,11 @@ def _rnn() -> Iterator[Alternative]:
         other = "chunked" if wrong == "windowed" else "windowed"
         yield _that(f"{wrong} BPTT is computed as {other} BPTT", f"{wrong} {steps}", mode(wrong, other))
         for by in (-2, -1, 1, 2):
-            yield _that(f"{wrong} BPTT is that of k {by:+d}", "count the steps: t itself and k back", k(by, wrong))
+            yield _that(
+                f"{wrong} BPTT is that of k {'+' if by > 0 else '-'} {abs(by)}",
+                "count the steps: t itself and k back",
+                k(by, wrong),
+            )
     yield _that(
         "W_hh is used transposed throughout", "a_t = W_hh h_{t-1} + ...", params(lambda n, w: w.T if n == "W_hh" else w)
     )

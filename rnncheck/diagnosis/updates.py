@@ -53,7 +53,7 @@ def _update(case: OptimCase, arrays: Arrays, step: int) -> str:
         g = case.grads[f"d{name}"][:step]
         u.append((before[name] - arrays[f"step{step}.{name}"]).ravel() / case.lr)
         earlier = (start - arrays[f"step1.{name}"]).ravel() / case.lr
-        m = case.initial_accumulator + (g**2).sum(axis=0)
+        m = (case.buffer[name] if case.buffer else case.initial_accumulator) + (g**2).sum(axis=0)
         for term, value in _terms(case, g, m, earlier).items():
             terms.setdefault(term, []).append(np.ravel(value))
     update = np.concatenate(u)
