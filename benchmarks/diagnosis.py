@@ -1,15 +1,17 @@
 """Measure how often a diagnosis names what was planted, and whether it ever names what was not.
 
     python benchmarks/diagnosis.py [singles] [pairs] [removed] [correct] [--shown full|gradients] [--sample N]
-                                   [--seconds S] [--state FILE] [--seed 0]
+                                   [--seconds S] [--state FILE] [--part I/N] [--seed 0]
 
 singles   every catalogued fault, alone
 pairs     every two that fit into one program (--sample N: so many, drawn by --seed)
 removed   every fault, with its own name taken out of the catalogue: "unknown" or a reading is right, another name not
 correct   implementations that are right, in several orders of summation, in both dtypes
 
-Pairs take about an hour on one core: --seconds bounds a run, --state FILE keeps what is done so that the next run goes
-on. `--shown gradients` hides everything but loss and parameter gradients.
+Pairs take over an hour on one core: --seconds bounds a run; --state FILE keeps every verdict, a line each, as soon as
+it is there, so that the next run goes on where this one stopped; --part 1/2 and --part 2/2, with a state of its own
+each, share the work, and several --state are counted together. `--shown gradients` hides everything but loss and
+parameter gradients.
 """
 
 import argparse
@@ -20,7 +22,6 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(pool, "1")  # before NumPy is imported
@@ -91,12 +92,19 @@ def subjects(what: str, sample: int | None, seed: int) -> Iterator[tuple[str, ..
     yield from (pairs[i] for i in (order if sample is None else order[:sample]))
 
 
+def read_states(files: list[Path]) -> dict[str, str]:
+    """Return the verdicts that earlier runs have left."""
+    lines = [line for file in files if file.exists() for line in file.read_text(encoding="utf-8").splitlines()]
+    return dict(json.loads(line) for line in lines)
+
+
 def measure(what: str, shown: str, args: argparse.Namespace, state: dict[str, str]) -> None:
     """Diagnose every subject that is not in `state` yet, until the time is over; print what was not exact."""
     start, spent = time.monotonic(), []
-    for planted in subjects(what, args.sample, args.seed):
+    part, parts = map(int, args.part.split("/"))
+    for number, planted in enumerate(subjects(what, args.sample, args.seed)):
         key = f"{what} {shown} {' + '.join(planted)}"
-        if key in state:
+        if key in state or number % parts != part - 1:
             continue
         if time.monotonic() - start > args.seconds:
             break
@@ -105,21 +113,29 @@ def measure(what: str, shown: str, args: argparse.Namespace, state: dict[str, st
                 combine(*map(FAULTS.__getitem__, planted)) if what == "pairs" else FAULTS[planted[0]].build()
             )
         except FaultsExcludeError:
-            state[key] = "exclude each other"
+            keep(key, "exclude each other", args, state)
             continue
         catalogue = [name for name in FAULTS if what != "removed" or name not in planted]
         before = time.process_time()
         found = diagnose(Shown(program) if shown == "gradients" else program, catalogue)
         spent.append(time.process_time() - before)
-        state[key] = verdict(found, planted)
+        keep(key, verdict(found, planted), args, state)
         expected = ("unknown",) if what == "removed" else ("exact", "hidden", "either")
         if state[key] not in (*expected, "unobservable"):
             read = [cause.what for cause in found.causes][:3]
-            print(f"{state[key]}: {key} -> {found.verdict} {found.names} {read}")
+            print(f"{state[key]}: {key} -> {found.verdict} {found.names} {read}", flush=True)
     counts = Counter(v for k, v in state.items() if k.startswith(f"{what} {shown} "))
     print(f"{what}, {shown}: {dict(counts.most_common())}")
     if spent:
         print(f"  CPU seconds each: mean {np.mean(spent):.3f}, largest {np.max(spent):.3f}, of {len(spent)}")
+
+
+def keep(key: str, found: str, args: argparse.Namespace, state: dict[str, str]) -> None:
+    """Note a verdict, and write it down."""
+    state[key] = found
+    if args.state:
+        with args.state[0].open("a", encoding="utf-8") as file:
+            file.write(json.dumps([key, found]) + "\n")
 
 
 def correct() -> None:
@@ -137,17 +153,16 @@ def main() -> None:
     parser.add_argument("--shown", choices=("full", "gradients"), default="full")
     parser.add_argument("--sample", type=int)
     parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--state", type=Path)
+    parser.add_argument("--state", type=Path, action="append", default=[])
+    parser.add_argument("--part", default="1/1")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    state: dict[str, Any] = json.loads(args.state.read_text()) if args.state and args.state.exists() else {}
+    state = read_states(args.state)
     for what in args.what:
         if what == "correct":
             correct()
         else:
             measure(what, args.shown, args, state)
-    if args.state:
-        args.state.write_text(json.dumps(state, indent=0))
 
 
 if __name__ == "__main__":

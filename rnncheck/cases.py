@@ -79,8 +79,10 @@ def _corners() -> Iterator[Design]:
     yield Design(7, 3, gain=1.5)
     yield Design(7, 3, logit_scale=4.0)
     yield Design(7, 3, logit_scale=450.0)  # logits of ±900, whose exponentials overflow in float64 too
+    yield Design(7, 3, V=2, logit_scale=900.0)  # both logits of one sequence 1300 below those of another
     yield Design(10, 2, input_scale=8.0)
     yield Design(50, 2, gain=0.02)  # gradients that underflow in float32 on their way back
+    yield Design(1130, 2, gain=0.6)  # gradients that die out long before the beginning: long ones may be cut there
     # states near zero, an orthogonal W_hh: a hundred steps before the end as much of a gradient is left as at the end
     yield Design(130, 2, gain=1.0, orthogonal=True, input_scale=0.05, biases=False, h0=False)
 
@@ -158,6 +160,7 @@ SAMPLERS: dict[str, dict[str, object]] = {
     "top-p": {"top_p": 0.7},
     "top-k-top-p": {"top_k": 6, "top_p": 0.8, "temperature": 1.3},
     "stop": {"stop": 4},
+    "bare": {"h0": None, "nonlinearity": "relu"},  # and no biases
 }
 
 
@@ -172,13 +175,13 @@ def sample_cases(T: int = 20, B: int = 3) -> list[Case]:
         for name, options in SAMPLERS.items():
             rng = np.random.default_rng([SEED, len(cases) % len(SAMPLERS)])
             design = Design(T, B)
+            design = replace(design, biases=name != "bare")
             params = {n: a.astype(dtype) for n, a in random_params(design, design.V, rng).items()}
             first = np.array([3, 0, NO_TOKEN])
             uniforms = rng.random((T, B)).astype(dtype)
             h0 = (0.5 * rng.normal(size=(B, design.H))).astype(dtype)
-            cases.append(
-                SampleCase(f"sample-{name}-{dtype}", SEED, params, first, uniforms, h0, **options)  # type: ignore[arg-type]
-            )
+            settings: dict[str, Any] = {"h0": h0, **options}
+            cases.append(SampleCase(f"sample-{name}-{dtype}", SEED, params, first, uniforms, **settings))
     return cases
 
 

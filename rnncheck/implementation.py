@@ -11,14 +11,16 @@ import numpy as np
 from numpy_impl import unrolled
 from numpy_impl.clip import clip_grad_norm, clip_grad_value
 from numpy_impl.flat import Flat
+from numpy_impl.lean import lean_loss_and_grads
 from numpy_impl.model import loss_and_grads
 from numpy_impl.optim import SGD, Adagrad
 from numpy_impl.sample import sample
+from numpy_impl.workspace import Workspace
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.errors import NotShownError
 from rnncheck.trace import Trace
 
-__all__ = ["Gates", "Implementation", "NumpyImpl", "TorchLoop", "TorchModules", "rnn_options"]
+__all__ = ["Gates", "Implementation", "Lean", "NumpyImpl", "TorchLoop", "TorchModules", "rnn_options"]
 
 
 class Implementation(Protocol):
@@ -113,6 +115,24 @@ class Gates:
         if not isinstance(case, RNNCase):
             raise NotShownError("the graph of gates is a network: it has no clipping, no optimiser, no samples")
         return unrolled.run_rnn(dict(case.params), case.x, case.y, case.h0, **rnn_options(case))
+
+
+class Lean:
+    """The RNN as training runs it: loss and gradients alone, in memory that is used again from call to call."""
+
+    name = "numpy_impl.lean"
+
+    def __init__(self) -> None:
+        self.workspace = Workspace()
+
+    def run(self, case: Case) -> Trace:
+        """Compute loss and gradients of an RNN case."""
+        if not isinstance(case, RNNCase) or case.reduction == "none" or case.dloss is not None:
+            raise NotShownError("a training step has one loss, which is a sum or a mean and starts the way back with 1")
+        options = {name: value for name, value in rnn_options(case).items() if name != "dloss"}
+        params = Flat.pack(case.params)
+        found = lean_loss_and_grads(params, case.x, case.y, case.h0, workspace=self.workspace, **options)
+        return {"loss": found.loss, **{name: g.copy() for name, g in found.grads.items()}}
 
 
 class TorchLoop:

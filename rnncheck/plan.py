@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain
 
-from numpy_impl.datasets import load_dataset
-from numpy_impl.recipes import RECIPES
+from numpy_impl.datasets import Dataset, load_dataset
+from numpy_impl.recipes import RECIPES, Recipe
 from rnncheck.alike import Alike
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, SEED
@@ -22,9 +23,10 @@ from rnncheck.checks.published import published_checks
 from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
 from rnncheck.checks.steps import compare_all
+from rnncheck.checks.training_loop import touched_checks, training_loop_checks
 from rnncheck.download import public_file
 from rnncheck.errors import UserError
-from rnncheck.implementation import Gates, Implementation, NumpyImpl, TorchLoop, TorchModules
+from rnncheck.implementation import Gates, Implementation, Lean, NumpyImpl, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.options import VerifyOptions, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
@@ -112,7 +114,7 @@ def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, V
         return [_sweep]
     return [
         _standard,
-        _gates,
+        _other_forms,
         _relations,
         _opinions,
         _resume,
@@ -126,10 +128,13 @@ def _standard(planned: Plan, options: VerifyOptions) -> None:
     planned.add(NumpyImpl(), oracle, standard_checks(cases))
 
 
-def _gates(planned: Plan, options: VerifyOptions) -> None:
-    """Judge the RNN as a graph of gates like any other implementation. It is for reading, so short cases do."""
+def _other_forms(planned: Plan, options: VerifyOptions) -> None:
+    """Judge the RNN as a graph of gates, and as training runs it. The graph is for reading, so short cases do."""
     oracle, cases = _vectors(options)
     planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
+    planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in _passes(cases, 1200) if c.dloss is None))
+    loops = (c for name, load in _loaders() for c in training_loop_checks(RECIPES[name], load, options.seed))
+    planned.add(NumpyImpl(), oracle, chain(loops, touched_checks(options.seed)))
 
 
 def _relations(planned: Plan, options: VerifyOptions) -> None:
@@ -152,7 +157,7 @@ def _opinions(planned: Plan, options: VerifyOptions) -> None:
 def _oracles(planned: Plan, options: VerifyOptions) -> None:
     """Both PyTorch oracles, here and now, against what is stored."""
     oracle, cases = _vectors(options)
-    longest = 50 if options.level == "quick" else 1000
+    longest = 50 if options.level == "quick" else 2000
     live = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) <= longest]
     planned.add(Rounded(TorchLoop()), oracle, (compare_all(Source.of(c), "reference-loop") for c in live))
     fused = [c for c in _passes(cases, longest) if c.bptt != "windowed"]
@@ -193,9 +198,12 @@ def _lockstep(planned: Plan, options: VerifyOptions) -> None:
 def _trajectories(planned: Plan, options: VerifyOptions) -> None:
     """Each recipe in free run, against how far one unit in the last place leads."""
     marks = [s for s in MARKS if s <= 20 or options.level != "quick"]
-    loaders = {name: partial(load_dataset, path=str(shipped_text(name))) for name in RECIPES}
-    checks = (trajectory_check(RECIPES[name], load, options.seed, marks) for name, load in loaders.items())
+    checks = (trajectory_check(RECIPES[name], load, options.seed, marks) for name, load in _loaders())
     planned.add(NumpyImpl(), LiveOracle(), checks)
+
+
+def _loaders() -> list[tuple[str, Callable[[Recipe], Dataset]]]:
+    return [(name, partial(load_dataset, path=str(shipped_text(name)))) for name in RECIPES]
 
 
 def _resume(planned: Plan, options: VerifyOptions) -> None:

@@ -33,6 +33,7 @@ IN_ONE_DTYPE_ONLY = {
     "states-in-single-precision": "float64",
     "loss-in-single-precision": "float64",
     "gradients-in-double-precision": "float32",
+    "gradients-in-single-precision": "float64",
 }
 """The silent casts: a cast to the dtype that an array has already is none."""
 

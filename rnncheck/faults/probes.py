@@ -6,6 +6,7 @@ symmetric and its gain is above 1, the first input is no token, some targets are
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -138,8 +139,8 @@ def _sample(T: int, dtype: str, seed: int) -> Iterator[SampleCase]:
         h0 = rng.normal(size=(4, design.H)).astype(dtype)
         first = np.array([NO_TOKEN, 3, 3, 5])
         name = f"sample-{number}-scale={design.logit_scale:g}-{dtype}"
-        settings = {"h0": h0, **options}
-        yield SampleCase(name, seed, params, first, uniforms, **settings)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"h0": h0, **options}
+        yield SampleCase(name, seed, params, first, uniforms, **settings)
 
 
 def _tensors() -> Design:

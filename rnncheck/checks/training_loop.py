@@ -1,0 +1,177 @@
+"""What the training loop does around a step: which example comes next, and what is handed on.
+
+Both sides of a training run share one loop, so no comparison of them can see a mistake in it. Here the step is put in
+place of: it writes down what it is given, and returns numbers drawn at random. What it is given next must be just
+those, every example must come in its turn, and the learning rate must follow the loss of the whole set, which the
+textbook computes as well. And an update that leaves out what no gradient touches must be the whole update, bit for bit.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from numpy_impl.datasets import Batch, Dataset
+from numpy_impl.flat import Flat
+from numpy_impl.optim import SGD, Adagrad, State
+from numpy_impl.recipes import Recipe
+from numpy_impl.run import Run, start
+from numpy_impl.touched import step_touched
+from numpy_impl.train import Record, StepFunction, StepOut, advance
+from rnncheck.case import RNNCase
+from rnncheck.checks.check import Check, failed, passed
+from rnncheck.result import Comparison
+from rnncheck.textbook import Textbook
+
+__all__ = ["compare_loop", "compare_touched", "touched_checks", "training_loop_checks"]
+
+EXAMPLES, PASSES = 6, 4
+CLOSE = 1e-10
+"""Relative difference of two means of losses in float64, each summed in its own order."""
+OPTIMIZERS = (SGD(), SGD(momentum=0.9), Adagrad(), Adagrad(eps=1e-8, eps_inside=True))
+WIDE = {"H": 8, "I": 9_000, "T": 6, "B": 3}
+"""A vocabulary so large beside the batch that leaving out pays."""
+
+Advance = Callable[[Run, Dataset, StepFunction | None], Record]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One step: what it was given, and what it returned."""
+
+    batch: Batch
+    h0: np.ndarray | None
+    lr: float
+    given: dict[str, np.ndarray]
+    returned: dict[str, np.ndarray]
+    h_T: np.ndarray  # noqa: N815 - a name of the field
+    set_loss: float | None
+    right_loss: float
+
+
+def training_loop_checks(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int) -> Iterator[Check]:
+    """Plan the questions about one recipe, on a few of its examples."""
+    short = replace(recipe, examples=EXAMPLES, sample_every=0)
+    name = f"training-loop-{recipe.name}[steps={EXAMPLES * PASSES}]"
+    yield Check(name, "training-loop", lambda _bench: compare_loop(short, load(short), seed))
+
+
+def touched_checks(seed: int) -> Iterator[Check]:
+    """Plan one check for each kind of update."""
+    for optimizer in OPTIMIZERS:
+        options = ", ".join(f"{n}={v}" for n, v in vars(optimizer).items() if v)
+        name = f"training-update[{type(optimizer).__name__}: {options}]"
+        yield Check(name, "training-loop", lambda _bench, o=optimizer: compare_touched(o, seed))
+
+
+def compare_loop(recipe: Recipe, data: Dataset, seed: int, advance: Advance = advance) -> list[Comparison]:
+    """Train with a step that is none, and hold what each step is given against what it should be."""
+    run = start(recipe, data, seed)
+    order = np.arange(len(data)) if run.order is None else run.order.copy()
+    seen = [_watch(run, data, advance) for _ in range(EXAMPLES * PASSES)]
+    wrong = {
+        "x": _first(_same(s.batch.x[:, 0], data.inputs[i]) for s, i in zip(seen, np.tile(order, PASSES), strict=True)),
+        "y": _first(_same(s.batch.y[:, 0], data.targets[i]) for s, i in zip(seen, np.tile(order, PASSES), strict=True)),
+        "h0": _first(_carried(data, seen, step) for step in range(len(seen))),
+        "params": _first(_same_arrays(a.returned, b.given) for a, b in pairwise(seen)),
+        "loss": _first(_close(s.set_loss, s.right_loss) for s in seen if s.set_loss is not None),
+        "lr": _first(lr == s.lr for lr, s in zip(_rates(recipe, len(data), seen), seen, strict=True)),
+    }
+    why = {
+        "x": "is not that of the example whose turn it is",
+        "y": "is not that of the example whose turn it is",
+        "h0": "is not the last state of the step before, or zero where a sequence begins",
+        "params": "or the state of the optimiser are not what the step before returned",
+        "loss": "of the whole set is not that of the textbook",
+        "lr": "does not follow the loss of the whole set",
+    }
+    rule = "handed on"
+    return [
+        passed(name, rule) if at is None else failed(name, rule, f"{why[name]} (time {at + 1} it was looked at)")
+        for name, at in wrong.items()
+    ]
+
+
+def compare_touched(
+    optimizer: SGD | Adagrad, seed: int, update: Callable[..., State] = step_touched
+) -> list[Comparison]:
+    """Take steps with what is left out, and without, from one gradient each."""
+    rng = np.random.default_rng([seed, 5])
+    H, I, T, B = (WIDE[n] for n in "HITB")
+    shapes = {"W_xh": (H, I), "W_hh": (H, H), "b_h": (H,)}
+    params = Flat.pack({name: rng.normal(size=shape) for name, shape in shapes.items()})
+    whole, state, rest = params.flat.copy(), optimizer.init(params.flat), optimizer.init(params.flat)
+    for _ in range(3):
+        x = rng.integers(-1, I, (T, B))
+        g = Flat.pack({name: rng.normal(size=shape) for name, shape in shapes.items()})
+        g["W_xh"][:, np.setdiff1d(np.arange(I), x)] = 0
+        whole, state = optimizer.step(whole, g.flat, state, 0.1)
+        rest = update(optimizer, params, g.flat, rest, 0.1, x)
+    arrays = {"params": (params.flat, whole), **{n: (rest[n], a) for n, a in state.items()}}
+    return [
+        passed(name, "bit for bit")
+        if one.tobytes() == other.tobytes()
+        else failed(name, "bit for bit", "differs between the update of what was touched and that of everything")
+        for name, (one, other) in arrays.items()
+    ]
+
+
+def _watch(run: Run, data: Dataset, advance: Advance) -> Seen:
+    """Do one step of the loop, with a step in it that returns random numbers."""
+    rng = np.random.default_rng([run.seed, run.step])
+    right_loss, noted = _loss_of_the_set(run, data), {}
+
+    def step(recipe: Recipe, params: Flat, opt_state: State, lr: float, batch: Batch, h0: np.ndarray | None) -> StepOut:
+        given = {"params": params.flat.copy(), **{n: a.copy() for n, a in opt_state.items()}}
+        moved = Flat.pack({n: a + 0.05 * rng.normal(size=a.shape).astype(a.dtype) for n, a in params.items()})
+        state = {n: a + rng.random(a.shape).astype(a.dtype) if a.dtype.kind == "f" else a for n, a in opt_state.items()}
+        h_T = rng.normal(size=(batch.x.shape[1], recipe.hidden)).astype(moved.flat.dtype)
+        noted.update(batch=batch, lr=lr, given=given, h0=None if h0 is None else h0.copy(), h_T=h_T.copy())
+        noted["returned"] = {"params": moved.flat.copy(), **{n: a.copy() for n, a in state.items()}}
+        return StepOut(float(rng.random()), moved, state, h_T)
+
+    record = advance(run, data, step)
+    return Seen(**noted, set_loss=record.set_loss, right_loss=right_loss)
+
+
+def _loss_of_the_set(run: Run, data: Dataset) -> float:
+    """Let the textbook evaluate the mean loss of the examples; the state goes on from one to the next if it should."""
+    total, h = 0.0, None
+    for x, y in zip(data.inputs, data.targets, strict=True):
+        case = RNNCase("set", 0, dict(run.params), x[:, None], y[:, None], h, reduction=run.recipe.report)
+        trace = Textbook().run(replace(case, nonlinearity=run.recipe.nonlinearity))
+        total, h = total + float(trace["loss"]), trace["h"][-1] if data.carried else None
+    return total / len(data)
+
+
+def _rates(recipe: Recipe, n: int, seen: list[Seen]) -> Iterator[float]:
+    """Yield the learning rate of every step: half of it from where the loss of the set has risen."""
+    lr, before = recipe.lr, None
+    for step, s in enumerate(seen):
+        if recipe.evaluate_every is not None and step % (n * recipe.evaluate_every) == 0:
+            lr = lr / 2 if before is not None and s.right_loss > before else lr
+            before = s.right_loss
+        yield lr
+
+
+def _carried(data: Dataset, seen: list[Seen], step: int) -> bool:
+    h0, begins = seen[step].h0, not data.carried or step % len(data) == 0
+    return h0 is None if begins else h0 is not None and _same(h0, seen[step - 1].h_T)
+
+
+def _same(one: np.ndarray, two: np.ndarray) -> bool:
+    return np.array_equal(one, two)
+
+
+def _same_arrays(one: dict[str, np.ndarray], two: dict[str, np.ndarray]) -> bool:
+    return one.keys() == two.keys() and all(_same(one[name], two[name]) for name in one)
+
+
+def _close(one: float | None, two: float) -> bool:
+    return one is not None and abs(one - two) <= CLOSE * abs(two)
+
+
+def _first(right: Iterable[bool]) -> int | None:
+    """Return the number of the first that is wrong."""
+    return next((number for number, is_right in enumerate(right) if not is_right), None)

@@ -1,0 +1,157 @@
+"""The loop around a training step hands on what it is given; a loop that does not is noticed."""
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rnncheck.implementation as implementations
+from numpy_impl.datasets import Dataset, load_dataset
+from numpy_impl.optim import SGD, Adagrad
+from numpy_impl.recipes import RECIPES
+from numpy_impl.run import Run
+from numpy_impl.touched import step_touched
+from numpy_impl.train import Record, StepFunction, advance
+from rnncheck.checks.check import Bench, Source, run_check
+from rnncheck.checks.steps import compare_all
+from rnncheck.checks.training_loop import (
+    EXAMPLES,
+    compare_loop,
+    compare_touched,
+    touched_checks,
+    training_loop_checks,
+)
+from rnncheck.implementation import Lean
+from rnncheck.result import Verdict
+from rnncheck.shipped import shipped, shipped_text
+from rnncheck.vectors import VectorOracle, read_vectors
+
+SEED = 3
+Advance = Callable[[Run, Dataset, StepFunction | None], Record]
+every_recipe = pytest.mark.parametrize("name", RECIPES)
+
+
+def loaded(recipe: Any) -> Dataset:
+    return load_dataset(recipe, str(shipped_text(recipe.name)))
+
+
+@cache
+def problem(name: str) -> tuple[Any, Dataset]:
+    recipe = RECIPES[name].__class__(**(RECIPES[name].settings() | {"examples": EXAMPLES, "sample_every": 0}))
+    return recipe, loaded(recipe)
+
+
+def noticed(name: str, wrong: Advance) -> set[str]:
+    recipe, data = problem(name)
+    return {c.array for c in compare_loop(recipe, data, SEED, wrong) if c.verdict is Verdict.FAILED}
+
+
+@every_recipe
+def test_our_loop_hands_on_what_it_is_given(name: str) -> None:
+    assert noticed(name, advance) == set()
+
+
+def test_every_recipe_and_every_update_is_asked() -> None:
+    checks = [c for recipe in RECIPES.values() for c in training_loop_checks(recipe, loaded, SEED)]
+    for check in [*checks, *touched_checks(SEED)]:
+        assert run_check(check, Bench(implementations.NumpyImpl(), VectorOracle([]))).verdict is Verdict.PASSED
+    assert len(checks) == len(RECIPES)
+
+
+def before(change: Callable[[Run], None], run: Run, data: Dataset, step: StepFunction | None) -> Record:
+    """Spoil the run, then do the step."""
+    change(run)
+    return advance(run, data, step)
+
+
+def forget_state(run: Run) -> None:
+    run.h = None
+
+
+def state_of_another(run: Run) -> None:
+    run.h = None if run.h is None else run.h[:, ::-1]
+
+
+def next_example(run: Run) -> None:
+    run.order = np.roll(np.arange(EXAMPLES) if run.order is None else run.order, -1) if run.step == 0 else run.order
+
+
+def start_over(run: Run) -> None:
+    run.params.flat[:] = 0 if run.step == 3 else run.params.flat
+
+
+def forget_memory(run: Run) -> None:
+    for array in run.opt_state.values():
+        array[...] = 0
+
+
+def keep_rate(run: Run) -> None:
+    run.set_loss = None
+
+
+def halve_always(run: Run) -> None:
+    run.set_loss = -1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "array"),
+    [
+        ("chars", forget_state, "h0"),
+        ("chars", state_of_another, "h0"),
+        ("names", next_example, "x"),
+        ("names", next_example, "y"),
+        ("sentences", start_over, "params"),
+        ("names", forget_memory, "params"),
+        ("chars", forget_memory, "params"),
+        ("sentences", keep_rate, "lr"),
+        ("sentences", halve_always, "lr"),
+    ],
+)
+def test_a_loop_that_spoils_something_is_noticed(name: str, change: Callable[[Run], None], array: str) -> None:
+    assert array in noticed(name, partial(before, change))
+
+
+def test_a_state_that_leaks_into_the_next_sequence_is_noticed() -> None:
+    def leaks(run: Run, data: Dataset, step: StepFunction | None) -> Record:
+        def with_state(recipe: Any, params: Any, opt_state: Any, lr: Any, batch: Any, h0: Any) -> Any:
+            assert step is not None
+            return step(recipe, params, opt_state, lr, batch, np.zeros((1, recipe.hidden)) if h0 is None else h0)
+
+        return advance(run, data, with_state)
+
+    assert noticed("names", leaks) == {"h0"}
+
+
+def test_a_loss_of_the_set_that_is_another_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpy_impl.train.evaluate", lambda run, data: 3.0)
+    assert "loss" in noticed("sentences", advance)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(), Adagrad()])
+def test_an_update_that_leaves_out_too_much_is_noticed(optimizer: Any) -> None:
+    def forgets_a_token(optimizer: Any, params: Any, g: Any, state: Any, lr: Any, x: np.ndarray) -> Any:
+        return step_touched(optimizer, params, g, state, lr, x[:, :2])
+
+    assert all(c.verdict is Verdict.PASSED for c in compare_touched(optimizer, SEED))
+    assert any(c.verdict is Verdict.FAILED for c in compare_touched(optimizer, SEED, forgets_a_token))
+
+
+def test_a_training_step_with_gradients_of_its_own_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = [v for v in read_vectors(shipped("vectors/v1")) if v.case.name in ("T=7-B=5-float64", "T=7-B=2-float64")]
+    checks = [compare_all(Source.of(v.case), "lean") for v in vectors]
+    right = Bench(Lean(), VectorOracle(vectors))
+    assert {run_check(check, right).verdict for check in checks} == {Verdict.PASSED}
+
+    def off(*args: Any, **options: Any) -> Any:
+        found = lean(*args, **options)
+        found.grads["dW_hh"] *= 1 + 1e-10
+        return found
+
+    lean = implementations.lean_loss_and_grads
+    monkeypatch.setattr(implementations, "lean_loss_and_grads", off)
+    for check in checks:
+        outcome = run_check(check, Bench(Lean(), VectorOracle(vectors)))
+        assert outcome.earliest is not None
+        assert outcome.earliest.array == "dW_hh"
