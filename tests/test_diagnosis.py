@@ -111,6 +111,46 @@ def test_a_fault_that_is_not_in_the_catalogue_gets_no_other_name(name: str) -> N
     assert set(quick(get(name).build(), without=(name,)).names) <= by_layout & {name}
 
 
+@pytest.mark.parametrize("name", [n for n, f in FAULTS.items() if f.kinds == ("rnn", "sample")])
+def test_a_fault_of_the_network_need_not_be_in_the_sampler_too(name: str) -> None:
+    """Training and sampling are often two pieces of code, and one of them is right."""
+    wrong, right = get(name).build(), Textbook()
+
+    class Half:
+        name = "half"
+
+        def run(self, case: Case) -> Trace:
+            return (wrong if case.kind == "rnn" else right).run(case)
+
+    assert quick(Half()).names == (name,)
+
+
+def test_a_mistake_that_is_read_off_is_told_behind_one_that_is_named() -> None:
+    """A loss that is infinite for large logits, as the log of p, is no reason to be silent about dW_hh."""
+
+    class Both(get("log-of-zero").implementation):  # type: ignore[misc]
+        def accumulate_W_hh(self, t: int, dh: Any, da: Any) -> None:
+            self.grads["dW_hh"] += da.T @ (self.h[t] if t == self.T - 1 else self.previous_state(t))
+
+    for program in (Both(), Partly(Both())):
+        found = quick(program)
+        assert found.verdict == "named"
+        assert [(c.name, c.array) for c in found.causes] == [("log-of-zero", "loss"), ("", "dW_hh")]
+        assert "dW_hh takes da_5 with h_5" in found.causes[1].what
+        assert (found.earliest, found.where) == ("dW_hh", "in the plain cases")
+
+
+def test_the_earliest_array_is_the_one_computed_first() -> None:
+    """The last da comes before the dh of the step before it, a token before the probabilities that follow from it."""
+    at_last = wrong_in(derivative=lambda s, t: T.derivative(s, t) * (1.001 if t == s.T - 1 else 1))
+    found = quick(at_last)
+    assert (found.earliest, found.steps) == ("da", (1, 2, 3, 4, 5))
+    found = quick(get("carry-damped").build())
+    assert found.earliest == "dh"
+    found = quick(get("one-random-number-for-all-streams").build(), without=("one-random-number-for-all-streams",))
+    assert found.earliest == "tokens"
+
+
 def test_what_hides_behind_a_fault_is_said() -> None:
     found = diagnose(combine(get("recurrent-gradient-dropped"), get("truncated-after-5-steps")))
     assert found.names == ("recurrent-gradient-dropped",)

@@ -8,7 +8,9 @@ textbook computes as well. And an update that leaves out what no gradient touche
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from numpy_impl.run import Run, start
 from numpy_impl.touched import step_touched
 from numpy_impl.train import Record, StepFunction, StepOut, advance
 from rnncheck.case import RNNCase
-from rnncheck.checks.check import Check, failed, passed
+from rnncheck.checks.check import Bench, Check, failed, passed
 from rnncheck.result import Comparison
 from rnncheck.textbook import Textbook
 
@@ -62,7 +64,7 @@ def touched_checks(seed: int) -> Iterator[Check]:
     for optimizer in OPTIMIZERS:
         options = ", ".join(f"{n}={v}" for n, v in vars(optimizer).items() if v)
         name = f"training-update[{type(optimizer).__name__}: {options}]"
-        yield Check(name, "training-loop", lambda _bench, o=optimizer: compare_touched(o, seed))
+        yield Check(name, "training-loop", partial(_ask_touched, optimizer, seed))
 
 
 def compare_loop(recipe: Recipe, data: Dataset, seed: int, advance: Advance = advance) -> list[Comparison]:
@@ -117,10 +119,15 @@ def compare_touched(
     ]
 
 
+def _ask_touched(optimizer: SGD | Adagrad, seed: int, _bench: Bench) -> list[Comparison]:
+    return compare_touched(optimizer, seed)
+
+
 def _watch(run: Run, data: Dataset, advance: Advance) -> Seen:
     """Do one step of the loop, with a step in it that returns random numbers."""
     rng = np.random.default_rng([run.seed, run.step])
-    right_loss, noted = _loss_of_the_set(run, data), {}
+    right_loss = _loss_of_the_set(run, data)
+    noted: dict[str, Any] = {}
 
     def step(recipe: Recipe, params: Flat, opt_state: State, lr: float, batch: Batch, h0: np.ndarray | None) -> StepOut:
         given = {"params": params.flat.copy(), **{n: a.copy() for n, a in opt_state.items()}}

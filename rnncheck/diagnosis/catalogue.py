@@ -121,7 +121,7 @@ def _mismatches(run: Replay, s: Seen) -> list[str]:
 
 def _pairs(names: Sequence[str], seen: Sequence[Seen], base: Explanation) -> Iterator[Explanation]:
     """Yield the pairs worth running: one behind the other, both on one array, one changing another's result."""
-    if len(base) > 1:
+    if len(base) > 1 or not any(s.wrong for s in seen):
         return
     first = min((s.wrong[0] for s in seen if s.wrong), key=rank)
     touching = [] if base else [n for n in names if _touches(n, first, seen)]

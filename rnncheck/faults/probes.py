@@ -19,7 +19,7 @@ __all__ = ["observe", "probes"]
 SIZES = {"B": 4, "H": 6, "V": 9, "gain": 1.2}
 LONG_MEMORY = {"gain": 1.0, "orthogonal": True, "input_scale": 0.05, "biases": False, "h0": False}
 """States near zero and an orthogonal W_hh: the gradient of the last step is still large a hundred steps before."""
-OPTIMIZERS = (
+OPTIMIZERS: tuple[dict[str, Any], ...] = (
     {"method": "sgd", "lr": 0.1},
     {"method": "sgd", "lr": 0.1, "momentum": 0.9, "dampening": 0.8},
     {"method": "sgd", "lr": 0.1, "momentum": 0.9, "dampening": 0.8, "zero_start": True},
@@ -29,6 +29,16 @@ OPTIMIZERS = (
 )
 RESUMED = (1, 3)
 """Two of them are asked again, as if steps had come before."""
+SAMPLERS: tuple[dict[str, Any], ...] = (
+    {},
+    {"method": "greedy", "temperature": 0.7},
+    {"top_k": 3},
+    {"top_p": 0.6, "temperature": 2.0},
+    {"top_k": 4, "top_p": 0.7},
+    {"stop": 0},
+    {},
+    {"h0": None},
+)
 LONG = 20
 """From this length on, only the case with a long memory: what shows so late is a truncation."""
 
@@ -113,7 +123,7 @@ def _optim(T: int, dtype: str, seed: int) -> Iterator[OptimCase]:
         params = {n: w.astype(dtype) for n, w in random_params(_tensors(), 5, rng).items()}
         sizes = {f"d{n}": (T, *w.shape) for n, w in params.items()}
         grads = {n: (rng.normal(size=s) * 10 ** rng.uniform(-6, 1, s)).astype(dtype) for n, s in sizes.items()}
-        case = OptimCase(f"optim-{number}-{dtype}", seed, params, grads, **options)  # type: ignore[arg-type]
+        case = OptimCase(f"optim-{number}-{dtype}", seed, params, grads, **options)
         yield case
         if number in RESUMED:
             buffer = {n: np.abs(rng.normal(size=w.shape)).astype(dtype) for n, w in params.items()}
@@ -121,16 +131,7 @@ def _optim(T: int, dtype: str, seed: int) -> Iterator[OptimCase]:
 
 
 def _sample(T: int, dtype: str, seed: int) -> Iterator[SampleCase]:
-    for number, options in enumerate((
-        {},
-        {"method": "greedy", "temperature": 0.7},
-        {"top_k": 3},
-        {"top_p": 0.6, "temperature": 2.0},
-        {"top_k": 4, "top_p": 0.7},
-        {"stop": 0},
-        {},
-        {"h0": None},
-    )):  # fmt: skip
+    for number, options in enumerate(SAMPLERS):
         rng = np.random.default_rng([seed, 3])
         design = Design(T, logit_scale=1000.0 if number == 6 else 1.0, **SIZES)  # type: ignore[arg-type]
         params = {n: w.astype(dtype) for n, w in random_params(design, design.V, rng).items()}
@@ -139,7 +140,7 @@ def _sample(T: int, dtype: str, seed: int) -> Iterator[SampleCase]:
         h0 = rng.normal(size=(4, design.H)).astype(dtype)
         first = np.array([NO_TOKEN, 3, 3, 5])
         name = f"sample-{number}-scale={design.logit_scale:g}-{dtype}"
-        settings: dict[str, Any] = {"h0": h0, **options}
+        settings = {"h0": h0, **options}
         yield SampleCase(name, seed, params, first, uniforms, **settings)
 
 
