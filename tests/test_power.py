@@ -68,7 +68,7 @@ def test_every_fault_is_exposed_in_both_dtypes() -> None:
     ("without", "hidden"),
     [
         ("sample-stop-", {"stop-ignored", "stop-ends-all-streams", "stop-token-swallowed"}),
-        ("logit_scale=450", {"softmax-without-maximum", "log-of-zero", "zero-times-log-zero"}),
+        ("V=2-logit_scale=900", {"one-maximum-for-all-sequences"}),
         ("input_scale=0.05", {"truncated-after-100-steps"}),
         ("ignored=0.4-mean", {"ignored-targets-count-in-the-mean"}),
     ],
