@@ -179,6 +179,8 @@ def sample_cases(T: int = 20, B: int = 3) -> list[Case]:
             params = {n: a.astype(dtype) for n, a in random_params(design, design.V, rng).items()}
             first = np.array([3, 0, NO_TOKEN])
             uniforms = rng.random((T, B)).astype(dtype)
+            if name == "top-k":  # the edges: no token of probability zero is drawn there, neither first nor last
+                uniforms[3], uniforms[6] = 0, np.nextafter(uniforms.dtype.type(1), 0)
             h0 = (0.5 * rng.normal(size=(B, design.H))).astype(dtype)
             settings: dict[str, Any] = {"h0": h0, **options}
             cases.append(SampleCase(f"sample-{name}-{dtype}", SEED, params, first, uniforms, **settings))

@@ -71,6 +71,77 @@ def test_apart_and_here_the_verdict_is_the_same(code, exit_code, tmp_path):
     assert any(note.startswith("NOT in force: any protection") for note in here.notes)
 
 
+OVERWRITES = """
+import numpy as np
+
+class RNN:
+    def __init__(self, I, H, V):
+        self.W_xh, self.W_hh, self.W_hy = np.zeros((H, I)), np.zeros((H, H)), np.zeros((V, H))
+        self.b_h, self.b_y = np.zeros((H, 1)), np.zeros((V, 1))
+
+    def loss(self, x, y, h0):
+        states, loss = [h0.copy()], 0.0
+        h = h0
+        for token, target in zip(x, y):
+            a = self.W_xh[:, [token]] + self.W_hh @ h + self.b_h
+            h[:] = np.tanh(a)  # IN PLACE
+            states.append(h.copy())
+        dW_xh, dW_hh, dW_hy = np.zeros_like(self.W_xh), np.zeros_like(self.W_hh), np.zeros_like(self.W_hy)
+        db_h, db_y, carry = np.zeros_like(self.b_h), np.zeros_like(self.b_y), np.zeros_like(self.b_h)
+        for t in reversed(range(len(x))):
+            z = self.W_hy @ states[t + 1] + self.b_y
+            p = np.exp(z) / np.exp(z).sum()
+            loss -= np.log(p[y[t], 0])
+            dz = p.copy()
+            dz[y[t]] -= 1
+            dW_hy += dz @ states[t + 1].T
+            db_y += dz
+            da = (1 - states[t + 1] ** 2) * (self.W_hy.T @ dz + carry)
+            db_h += da
+            dW_hh += da @ states[t].T
+            dW_xh[:, [x[t]]] += da
+            carry = self.W_hh.T @ da
+        return loss, dW_xh, dW_hh, dW_hy, db_h, db_y
+"""
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["apart", "here"])
+def test_a_state_that_is_written_into_is_seen_in_any_layout(isolated, tmp_path):
+    """A state of shape (H, 1) is a view of that of the case, and columns are handed in one by one."""
+    for code, wrong in ((OVERWRITES, {"inputs-unmodified"}), (OVERWRITES.replace("h[:] =", "h ="), set())):
+        (tmp_path / "net.py").write_text(code)
+        report = check_rnn(load_target(str(tmp_path / "net.py"), isolated=isolated))
+        failed = {
+            o.check.partition("[")[0].removeprefix("state-") for o in report.outcomes if o.verdict is Verdict.FAILED
+        }
+        assert failed == wrong
+
+
+CLIPS = """
+import numpy as np
+
+def run(case):
+    if case.kind == "clip" and case.method == "value":
+        return {name: np.clip(g, -case.bound, case.bound) for name, g in case.grads.items()}
+    if case.kind == "clip":
+        norm = np.sqrt(sum((g**2).sum() for g in case.grads.values()))
+        scale = min(1, case.bound / (norm + case.eps))
+        clipped = {name: (g * scale).astype(g.dtype) for name, g in case.grads.items()}
+        return {"total_norm": np.asarray(norm), **clipped}
+    raise NotImplementedError(f"{case.kind}, {getattr(case, 'method', 'no method')}")
+"""
+
+
+def test_cases_of_every_kind_reach_a_target_apart(tmp_path):
+    """The method of a case, "norm" or "adagrad", is not the method of the target that is called."""
+    (tmp_path / "mine.py").write_text(CLIPS)
+    report = check_rnn(load_target(f"{tmp_path / 'mine.py'}:run"))
+    said = {o.family: o.message for o in report.outcomes}
+    assert {o.verdict for o in report.outcomes if o.family == "clipping"} == {Verdict.PASSED}
+    assert "NotImplementedError: optim, adagrad" in said["optimizer"]
+    assert "NotImplementedError: sample, draw" in said["sampling"]
+
+
 EXITS = """
 import os
 

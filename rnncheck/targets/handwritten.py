@@ -20,7 +20,9 @@ class HandWritten:
 
     def __init__(self, source: Source, name: str):
         self.name = source.path.name
-        thing = vars(load(source, {}, V=27)).get(name)
+        module = load(source, {}, V=27)
+        module.clipping.on = True  # it is asked for what it writes down: to clip, where a case is about clipping
+        thing = vars(module).get(name)
         if thing is None:
             raise UserError(f"{source.path.name}: {name} could not be defined; import what it needs at the top")
         self._run: Any = thing().run if isinstance(thing, type) else thing

@@ -19,10 +19,13 @@ def axes_of(layout: str) -> list[str]:
 
 
 def give(array: np.ndarray, kept: str, layout: str) -> Any:
-    """Rearrange `array`, whose axes are `kept`, as `layout`. T left out: the last step; B left out: the only one."""
+    """Rearrange `array`, whose axes are `kept`, as `layout`. T left out: the last step; B left out: the only one.
+
+    What comes back is a view wherever it can be: whoever writes into it writes into the case, and is noticed.
+    """
     axes, source = axes_of(layout), kept.split()
     for axis in [a for a in source if a not in axes]:
-        array = array.take(-1, axis=source.index(axis))
+        array = np.moveaxis(array, source.index(axis), 0)[-1]
         source.remove(axis)
     array = array.transpose([source.index(a) for a in axes if a != "1"])
     array = np.expand_dims(array, [i for i, a in enumerate(axes) if a == "1"])
