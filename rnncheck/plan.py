@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain
 
-from numpy_impl.datasets import Dataset, load_dataset
-from numpy_impl.recipes import RECIPES, Recipe
+from numpy_impl.datasets import load_dataset
+from numpy_impl.recipes import RECIPES
 from rnncheck.alike import Alike
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, SEED
@@ -40,6 +40,7 @@ from rnncheck.vectors import Vector, VectorOracle, read_vectors
 
 __all__ = ["Plan", "fresh_sources", "plan", "standard_vectors"]
 
+TEXTS = {name: partial(load_dataset, path=str(shipped_text(name))) for name in RECIPES}
 SWEEP_CASES = {"quick": 24, "default": 192, "full": 10_000}
 
 
@@ -133,7 +134,7 @@ def _other_forms(planned: Plan, options: VerifyOptions) -> None:
     oracle, cases = _vectors(options)
     planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
     planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in _passes(cases, 1200) if c.dloss is None))
-    loops = (c for name, load in _loaders() for c in training_loop_checks(RECIPES[name], load, options.seed))
+    loops = (c for name, load in TEXTS.items() for c in training_loop_checks(RECIPES[name], load, options.seed))
     planned.add(NumpyImpl(), oracle, chain(loops, touched_checks(options.seed)))
 
 
@@ -198,12 +199,8 @@ def _lockstep(planned: Plan, options: VerifyOptions) -> None:
 def _trajectories(planned: Plan, options: VerifyOptions) -> None:
     """Each recipe in free run, against how far one unit in the last place leads."""
     marks = [s for s in MARKS if s <= 20 or options.level != "quick"]
-    checks = (trajectory_check(RECIPES[name], load, options.seed, marks) for name, load in _loaders())
+    checks = (trajectory_check(RECIPES[name], load, options.seed, marks) for name, load in TEXTS.items())
     planned.add(NumpyImpl(), LiveOracle(), checks)
-
-
-def _loaders() -> list[tuple[str, Callable[[Recipe], Dataset]]]:
-    return [(name, partial(load_dataset, path=str(shipped_text(name)))) for name in RECIPES]
 
 
 def _resume(planned: Plan, options: VerifyOptions) -> None:
