@@ -1,6 +1,7 @@
 """The loop around a training step hands on what it is given; a loop that does not is noticed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy_impl.optim import SGD, Adagrad
 from numpy_impl.recipes import RECIPES
 from numpy_impl.run import Run
 from numpy_impl.touched import step_touched
-from numpy_impl.train import Record, StepFunction, advance
+from numpy_impl.train import Record, StepFunction, advance, next_batch
 from rnncheck.checks.check import Bench, Source, run_check
 from rnncheck.checks.steps import compare_all
 from rnncheck.checks.training_loop import (
@@ -38,13 +39,13 @@ def loaded(recipe: Any) -> Dataset:
 
 
 @cache
-def problem(name: str) -> tuple[Any, Dataset]:
-    recipe = RECIPES[name].__class__(**(RECIPES[name].settings() | {"examples": EXAMPLES, "sample_every": 0}))
+def problem(name: str, batch: int = 1) -> tuple[Any, Dataset]:
+    recipe = replace(RECIPES[name], examples=EXAMPLES, sample_every=0, batch=batch)
     return recipe, loaded(recipe)
 
 
-def noticed(name: str, wrong: Advance) -> set[str]:
-    recipe, data = problem(name)
+def noticed(name: str, wrong: Advance, batch: int = 1) -> set[str]:
+    recipe, data = problem(name, batch)
     return {c.array for c in compare_loop(recipe, data, SEED, wrong) if c.verdict is Verdict.FAILED}
 
 
@@ -57,7 +58,21 @@ def test_every_recipe_and_every_update_is_asked() -> None:
     checks = [c for recipe in RECIPES.values() for c in training_loop_checks(recipe, loaded, SEED)]
     for check in [*checks, *touched_checks(SEED)]:
         assert run_check(check, Bench(implementations.NumpyImpl(), VectorOracle([]))).verdict is Verdict.PASSED
-    assert len(checks) == len(RECIPES)
+    assert len(checks) == 2 * len(RECIPES) - 1  # running text comes chunk by chunk
+
+
+def test_a_batch_that_leaves_out_an_example_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert noticed("names", advance, 3) == set()
+    with monkeypatch.context() as patch:
+        patch.setattr("numpy_impl.train.next_batch", lambda run, data: data.batch(0, 1, 2))
+        assert noticed("names", advance, 3) == {"x", "y"}
+
+    def truncated(run: Run, data: Dataset) -> Any:
+        batch = next_batch(run, data)
+        return batch._replace(x=batch.x[:2], y=batch.y[:2])
+
+    monkeypatch.setattr("numpy_impl.train.next_batch", truncated)
+    assert noticed("names", advance, 3) == {"x", "y"}
 
 
 def before(change: Callable[[Run], None], run: Run, data: Dataset, step: StepFunction | None) -> Record:

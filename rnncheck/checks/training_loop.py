@@ -16,6 +16,8 @@ import numpy as np
 
 from numpy_impl.datasets import Batch, Dataset
 from numpy_impl.flat import Flat
+from numpy_impl.inputs import NO_TOKEN
+from numpy_impl.loss import IGNORE_INDEX
 from numpy_impl.optim import SGD, Adagrad, State
 from numpy_impl.recipes import Recipe
 from numpy_impl.run import Run, start
@@ -29,6 +31,8 @@ from rnncheck.textbook import Textbook
 __all__ = ["compare_loop", "compare_touched", "touched_checks", "training_loop_checks"]
 
 EXAMPLES, PASSES = 4, 3
+BATCHES = (1, 3)
+"""Of four examples, three and one."""
 CLOSE = 1e-10
 """Relative difference of two means of losses in float64, each summed in its own order."""
 OPTIMIZERS = (SGD(), SGD(momentum=0.9), Adagrad(), Adagrad(eps=1e-8, eps_inside=True))
@@ -53,10 +57,12 @@ class Seen:
 
 
 def training_loop_checks(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int) -> Iterator[Check]:
-    """Plan the questions about one recipe, on a few of its examples."""
-    short = replace(recipe, examples=EXAMPLES, sample_every=0)
-    name = f"training-loop-{recipe.name}[steps={EXAMPLES * PASSES}]"
-    yield Check(name, "training-loop", lambda _bench: compare_loop(short, load(short), seed))
+    """Plan the questions about one recipe, on a few of its examples: one a step, and several where that can be."""
+    for batch in (1,) if recipe.name == "chars" else BATCHES:
+        short = replace(recipe, examples=EXAMPLES, sample_every=0, batch=batch)
+        yield Check(
+            f"training-loop-{recipe.name}[batch={batch}]", "training-loop", partial(_ask_loop, short, load, seed)
+        )
 
 
 def touched_checks(seed: int) -> Iterator[Check]:
@@ -71,14 +77,16 @@ def compare_loop(recipe: Recipe, data: Dataset, seed: int, advance: Advance = ad
     """Train with a step that is none, and hold what each step is given against what it should be."""
     run = start(recipe, data, seed)
     order = np.arange(len(data)) if run.order is None else run.order.copy()
-    seen = [_watch(run, data, advance) for _ in range(EXAMPLES * PASSES)]
+    a_pass = -(-len(data) // recipe.batch)
+    seen = [_watch(run, data, advance) for _ in range(a_pass * PASSES)]
+    turns = np.tile(order, PASSES)
     wrong = {
-        "x": _first(_same(s.batch.x[:, 0], data.inputs[i]) for s, i in zip(seen, np.tile(order, PASSES), strict=True)),
-        "y": _first(_same(s.batch.y[:, 0], data.targets[i]) for s, i in zip(seen, np.tile(order, PASSES), strict=True)),
+        "x": _first(_in_turn([s.batch.x for s in seen], [data.inputs[i] for i in turns], NO_TOKEN)),
+        "y": _first(_in_turn([s.batch.y for s in seen], [data.targets[i] for i in turns], IGNORE_INDEX)),
         "h0": _first(_carried(data, seen, step) for step in range(len(seen))),
         "params": _first(_same_arrays(a.returned, b.given) for a, b in pairwise(seen)),
         "loss": _first(_close(s.set_loss, s.right_loss) for s in seen if s.set_loss is not None),
-        "lr": _first(lr == s.lr for lr, s in zip(_rates(recipe, len(data), seen), seen, strict=True)),
+        "lr": _first(lr == s.lr for lr, s in zip(_rates(recipe, a_pass, seen), seen, strict=True)),
     }
     why = {
         "x": "is not that of the example whose turn it is",
@@ -119,6 +127,10 @@ def compare_touched(
     ]
 
 
+def _ask_loop(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int, _bench: Bench) -> list[Comparison]:
+    return compare_loop(recipe, load(recipe), seed)
+
+
 def _ask_touched(optimizer: SGD | Adagrad, seed: int, _bench: Bench) -> list[Comparison]:
     return compare_touched(optimizer, seed)
 
@@ -152,14 +164,25 @@ def _loss_of_the_set(run: Run, data: Dataset) -> float:
     return total / len(data)
 
 
-def _rates(recipe: Recipe, n: int, seen: list[Seen]) -> Iterator[float]:
+def _rates(recipe: Recipe, a_pass: int, seen: list[Seen]) -> Iterator[float]:
     """Yield the learning rate of every step: half of it from where the loss of the set has risen."""
     lr, before = recipe.lr, None
     for step, s in enumerate(seen):
-        if recipe.evaluate_every is not None and step % (n * recipe.evaluate_every) == 0:
+        if recipe.evaluate_every is not None and step % (a_pass * recipe.evaluate_every) == 0:
             lr = lr / 2 if before is not None and s.right_loss > before else lr
             before = s.right_loss
         yield lr
+
+
+def _in_turn(batches: list[np.ndarray], examples: list[np.ndarray], filling: int) -> Iterator[bool]:
+    """Hold the columns of all batches, one after the other, against the examples in their order, and what fills up."""
+    columns = [column for batch in batches for column in batch.T]
+    for number in range(max(len(columns), len(examples))):
+        column, example = columns[number : number + 1], examples[number : number + 1]
+        whole = bool(column and example) and len(column[0]) >= len(example[0])
+        yield whole and _same(
+            column[0], np.pad(example[0], (0, len(column[0]) - len(example[0])), constant_values=filling)
+        )
 
 
 def _carried(data: Dataset, seen: list[Seen], step: int) -> bool:
