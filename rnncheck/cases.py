@@ -161,6 +161,7 @@ SAMPLERS: dict[str, dict[str, object]] = {
     "top-k-top-p": {"top_k": 6, "top_p": 0.8, "temperature": 1.3},
     "stop": {"stop": 4},
     "bare": {"h0": None, "nonlinearity": "relu"},  # and no biases
+    "alone": {"temperature": 0.8},  # one stream, of which a program may make less work
 }
 
 
@@ -182,6 +183,8 @@ def sample_cases(T: int = 20, B: int = 3) -> list[Case]:
             if name == "top-k":  # the edges: no token of probability zero is drawn there, neither first nor last
                 uniforms[3], uniforms[6] = 0, np.nextafter(uniforms.dtype.type(1), 0)
             h0 = (0.5 * rng.normal(size=(B, design.H))).astype(dtype)
+            if name == "alone":
+                first, uniforms, h0 = first[:1], uniforms[:, :1].copy(), h0[:1].copy()
             settings: dict[str, Any] = {"h0": h0, **options}
             cases.append(SampleCase(f"sample-{name}-{dtype}", SEED, params, first, uniforms, **settings))
     return cases

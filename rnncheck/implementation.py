@@ -14,13 +14,14 @@ from numpy_impl.flat import Flat
 from numpy_impl.lean import lean_loss_and_grads
 from numpy_impl.model import loss_and_grads
 from numpy_impl.optim import SGD, Adagrad
+from numpy_impl.packed import packed_loss_and_grads
 from numpy_impl.sample import sample
 from numpy_impl.workspace import Workspace
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.errors import NotShownError
 from rnncheck.trace import Trace
 
-__all__ = ["Gates", "Implementation", "Lean", "NumpyImpl", "TorchLoop", "TorchModules", "rnn_options"]
+__all__ = ["Gates", "Implementation", "Lean", "NumpyImpl", "Packed", "TorchLoop", "TorchModules", "rnn_options"]
 
 
 class Implementation(Protocol):
@@ -133,6 +134,23 @@ class Lean:
         params = Flat.pack(case.params)
         found = lean_loss_and_grads(params, case.x, case.y, case.h0, workspace=self.workspace, **options)
         return {"loss": found.loss, **{name: g.copy() for name, g in found.grads.items()}}
+
+
+class Packed(Lean):
+    """The RNN as training runs batches: each sequence only as far as it has a target, its last one."""
+
+    name = "numpy_impl.packed"
+
+    def run(self, case: Case) -> Trace:
+        """Compute loss and gradients of an RNN case; steps after the last target change none of them."""
+        if not isinstance(case, RNNCase) or case.reduction == "none" or case.dloss is not None:
+            return super().run(case)
+        options = {name: value for name, value in rnn_options(case).items() if name != "dloss"}
+        steps = np.arange(1, len(case.y) + 1)[:, None]
+        lengths = np.maximum(1, (steps * (case.y != case.ignore_index)).max(axis=0))
+        params = Flat.pack(case.params)
+        found = packed_loss_and_grads(params, case.x, case.y, lengths, case.h0, workspace=self.workspace, **options)
+        return {"loss": found.loss, **{name: g.copy() for name, g in found.grads.items()}, "dh0": found.dh0}
 
 
 class TorchLoop:

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
-from itertools import chain
 
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
@@ -23,10 +22,10 @@ from rnncheck.checks.published import published_checks
 from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
 from rnncheck.checks.steps import compare_all
-from rnncheck.checks.training_loop import touched_checks, training_loop_checks
+from rnncheck.checks.training_loop import training_checks
 from rnncheck.download import public_file
 from rnncheck.errors import UserError
-from rnncheck.implementation import Gates, Implementation, Lean, NumpyImpl, TorchLoop, TorchModules
+from rnncheck.implementation import Gates, Implementation, Lean, NumpyImpl, Packed, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.options import VerifyOptions, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
@@ -130,12 +129,13 @@ def _standard(planned: Plan, options: VerifyOptions) -> None:
 
 
 def _other_forms(planned: Plan, options: VerifyOptions) -> None:
-    """Judge the RNN as a graph of gates, and as training runs it. The graph is for reading, so short cases do."""
+    """Judge the RNN as a graph of gates (for reading, so short cases do), and as training runs it."""
     oracle, cases = _vectors(options)
     planned.add(Gates(), oracle, (compare_all(Source.of(c), "gates") for c in _passes(cases, 30)))
-    planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in _passes(cases, 1200) if c.dloss is None))
-    loops = (c for name, load in TEXTS.items() for c in training_loop_checks(RECIPES[name], load, options.seed))
-    planned.add(NumpyImpl(), oracle, chain(loops, touched_checks(options.seed)))
+    trained = [c for c in _passes(cases, 1200) if c.dloss is None]
+    planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in trained))
+    planned.add(Packed(), oracle, (compare_all(Source.of(c), "packed") for c in trained if c.sizes["B"] > 1))
+    planned.add(NumpyImpl(), oracle, training_checks(TEXTS, options.seed))
 
 
 def _relations(planned: Plan, options: VerifyOptions) -> None:

@@ -17,14 +17,8 @@ from numpy_impl.touched import step_touched
 from numpy_impl.train import Record, StepFunction, advance, next_batch
 from rnncheck.checks.check import Bench, Source, run_check
 from rnncheck.checks.steps import compare_all
-from rnncheck.checks.training_loop import (
-    EXAMPLES,
-    compare_loop,
-    compare_touched,
-    touched_checks,
-    training_loop_checks,
-)
-from rnncheck.implementation import Lean
+from rnncheck.checks.training_loop import EXAMPLES, OPTIMIZERS, compare_loop, compare_touched, training_checks
+from rnncheck.implementation import Lean, Packed
 from rnncheck.result import Verdict
 from rnncheck.shipped import shipped, shipped_text
 from rnncheck.vectors import VectorOracle, read_vectors
@@ -55,10 +49,10 @@ def test_our_loop_hands_on_what_it_is_given(name: str) -> None:
 
 
 def test_every_recipe_and_every_update_is_asked() -> None:
-    checks = [c for recipe in RECIPES.values() for c in training_loop_checks(recipe, loaded, SEED)]
-    for check in [*checks, *touched_checks(SEED)]:
+    checks = list(training_checks(dict.fromkeys(RECIPES, loaded), SEED))
+    for check in checks:
         assert run_check(check, Bench(implementations.NumpyImpl(), VectorOracle([]))).verdict is Verdict.PASSED
-    assert len(checks) == 2 * len(RECIPES) - 1  # running text comes chunk by chunk
+    assert len(checks) == 2 * len(RECIPES) - 1 + len(OPTIMIZERS)  # running text comes chunk by chunk
 
 
 def test_a_batch_that_leaves_out_an_example_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,20 +147,23 @@ def test_an_update_that_leaves_out_too_much_is_noticed(optimizer: Any) -> None:
     assert any(c.verdict is Verdict.FAILED for c in compare_touched(optimizer, SEED, forgets_a_token))
 
 
-def test_a_training_step_with_gradients_of_its_own_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    vectors = [v for v in read_vectors(shipped("vectors/v1")) if v.case.name in ("T=7-B=5-float64", "T=7-B=2-float64")]
-    checks = [compare_all(Source.of(v.case), "lean") for v in vectors]
-    right = Bench(Lean(), VectorOracle(vectors))
+@pytest.mark.parametrize(("form", "function"), [(Lean, "lean_loss_and_grads"), (Packed, "packed_loss_and_grads")])
+def test_a_training_step_with_gradients_of_its_own_is_noticed(form, function, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("T=7-B=5-float64", "T=7-B=3-float64-ignored=0.4-mean", "T=7-B=3-float64-windowed=4")
+    vectors = [v for v in read_vectors(shipped("vectors/v1")) if v.case.name in names]
+    checks = [compare_all(Source.of(v.case), "trained") for v in vectors]
+    assert len(checks) == len(names)
+    right = Bench(form(), VectorOracle(vectors))
     assert {run_check(check, right).verdict for check in checks} == {Verdict.PASSED}
+    own = getattr(implementations, function)
 
     def off(*args: Any, **options: Any) -> Any:
-        found = lean(*args, **options)
+        found = own(*args, **options)
         found.grads["dW_hh"] *= 1 + 1e-10
         return found
 
-    lean = implementations.lean_loss_and_grads
-    monkeypatch.setattr(implementations, "lean_loss_and_grads", off)
+    monkeypatch.setattr(implementations, function, off)
     for check in checks:
-        outcome = run_check(check, Bench(Lean(), VectorOracle(vectors)))
+        outcome = run_check(check, Bench(form(), VectorOracle(vectors)))
         assert outcome.earliest is not None
         assert outcome.earliest.array == "dW_hh"

@@ -6,7 +6,7 @@ those, every example must come in its turn, and the learning rate must follow th
 textbook computes as well. And an update that leaves out what no gradient touches must be the whole update, bit for bit.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -19,7 +19,7 @@ from numpy_impl.flat import Flat
 from numpy_impl.inputs import NO_TOKEN
 from numpy_impl.loss import IGNORE_INDEX
 from numpy_impl.optim import SGD, Adagrad, State
-from numpy_impl.recipes import Recipe
+from numpy_impl.recipes import RECIPES, Recipe
 from numpy_impl.run import Run, start
 from numpy_impl.touched import step_touched
 from numpy_impl.train import Record, StepFunction, StepOut, advance
@@ -28,7 +28,7 @@ from rnncheck.checks.check import Bench, Check, failed, passed
 from rnncheck.result import Comparison
 from rnncheck.textbook import Textbook
 
-__all__ = ["compare_loop", "compare_touched", "touched_checks", "training_loop_checks"]
+__all__ = ["compare_loop", "compare_touched", "training_checks"]
 
 EXAMPLES, PASSES = 4, 3
 BATCHES = (1, 3)
@@ -56,21 +56,23 @@ class Seen:
     right_loss: float
 
 
-def training_loop_checks(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int) -> Iterator[Check]:
+def training_checks(loaders: Mapping[str, Callable[[Recipe], Dataset]], seed: int) -> Iterator[Check]:
+    """Plan the questions about the loop of every recipe that can be loaded, and those about every update."""
+    for name, load in loaders.items():
+        yield from _loop_checks(RECIPES[name], load, seed)
+    for optimizer in OPTIMIZERS:
+        options = ", ".join(f"{n}={v}" for n, v in vars(optimizer).items() if v)
+        name = f"training-update[{type(optimizer).__name__}: {options}]"
+        yield Check(name, "training-loop", partial(_ask_touched, optimizer, seed))
+
+
+def _loop_checks(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int) -> Iterator[Check]:
     """Plan the questions about one recipe, on a few of its examples: one a step, and several where that can be."""
     for batch in (1,) if recipe.name == "chars" else BATCHES:
         short = replace(recipe, examples=EXAMPLES, sample_every=0, batch=batch)
         yield Check(
             f"training-loop-{recipe.name}[batch={batch}]", "training-loop", partial(_ask_loop, short, load, seed)
         )
-
-
-def touched_checks(seed: int) -> Iterator[Check]:
-    """Plan one check for each kind of update."""
-    for optimizer in OPTIMIZERS:
-        options = ", ".join(f"{n}={v}" for n, v in vars(optimizer).items() if v)
-        name = f"training-update[{type(optimizer).__name__}: {options}]"
-        yield Check(name, "training-loop", partial(_ask_touched, optimizer, seed))
 
 
 def compare_loop(recipe: Recipe, data: Dataset, seed: int, advance: Advance = advance) -> list[Comparison]:
