@@ -5,6 +5,8 @@ import pkgutil
 from importlib import import_module
 from pathlib import Path
 
+from sphinx.pycode import ModuleAnalyzer
+
 PACKAGES = {"numpy_impl": "the network by hand", "reference": "the oracle", "rnncheck": "the judge"}
 BY_SOURCE = "   :ignore-module-all:\n"
 """In the order of the source, not of `__all__`: a backward pass stands right under its forward pass."""
@@ -37,9 +39,12 @@ def _automodule(name: str) -> str:
     defined = {name for line in ast.parse(source).body for name in _names(line)}
     offered = [name for name in getattr(module, "__all__", ()) if name in defined]
     members = f"   :members: {', '.join(offered)}\n" if offered else ""
-    long = any(len(repr(getattr(module, name, None))) > LONGEST for name in defined)
-    values = "   :no-value:\n" if long else ""
-    return f"```{{eval-rst}}\n.. automodule:: {name}\n{members}{values}{BY_SOURCE}   :show-inheritance:\n```\n"
+    described = {attribute for _, attribute in ModuleAnalyzer.for_module(name).find_attr_docs()}.intersection(offered)
+    long = sorted(one for one in described if len(repr(getattr(module, one, None))) > LONGEST)
+    without = f"   :exclude-members: {', '.join(long)}\n" if long else ""
+    unwritten = "".join(f"\n.. autodata:: {name}.{one}\n   :no-value:\n" for one in long)
+    head = f".. automodule:: {name}\n{members}{without}{BY_SOURCE}   :show-inheritance:\n"
+    return f"```{{eval-rst}}\n{head}{unwritten}```\n"
 
 
 def _names(line: ast.stmt) -> list[str]:
