@@ -348,3 +348,183 @@ def test_a_file_that_writes_into_what_it_is_given_misleads_no_later_reading(tmp_
     assert load_target(str(adagrad), isolated=False).adapter == alone
     column = load_target(str(TARGETS / "globals_function.py"), isolated=False)
     assert check_rnn(column, select="gradients and T=3").exit_code == 0
+
+
+def test_gradients_that_were_not_found_are_not_wrong(tmp_path):
+    """Its other layouts raise; that one of them does must not be held against what runs."""
+    text = (TARGETS / "column_class.py").read_text("utf-8")
+    hidden = text.replace("self.dWxh", "self.zz1").replace("self.dWhh", "self.zz2")
+    hidden = hidden.replace("self.dWhy", "self.zz3").replace("self.dbh", "self.zz4").replace("self.dby", "self.zz5")
+    with pytest.raises(UserError, match="class CharModel runs, but no gradients were found after it; return them"):
+        load_target(str(network(tmp_path, hidden)), isolated=False)
+
+
+LAYER_OBJECTS = """
+class Linear:
+    def __init__(self, n_in, n_out):
+        self.weight, self.bias = np.zeros((n_out, n_in)), np.zeros(n_out)
+        self.dweight, self.dbias = np.zeros_like(self.weight), np.zeros_like(self.bias)
+    def forward(self, x):
+        self.x = x
+        return x @ self.weight.T + self.bias
+    def backward(self, dy):
+        self.dweight += np.einsum("bto,bti->oi", dy, self.x); self.dbias += dy.sum(axis=(0, 1))
+        return dy @ self.weight
+class RNN:
+    def __init__(self, input_size, hidden_size):
+        self.n = hidden_size
+        self.weight_ih, self.weight_hh = np.zeros((hidden_size, input_size)), np.zeros((hidden_size, hidden_size))
+        self.bias_ih, self.bias_hh = np.zeros(hidden_size), np.zeros(hidden_size)
+    def forward(self, x):
+        B, T, _ = x.shape
+        self.x, self.hs = x, np.zeros((B, T + 1, self.n))
+        for t in range(T):
+            a = x[:, t] @ self.weight_ih.T + self.bias_ih + self.hs[:, t] @ self.weight_hh.T + self.bias_hh
+            self.hs[:, t + 1] = np.tanh(a)
+        return self.hs[:, 1:]
+    def backward(self, dout):
+        self.dweight_ih, self.dweight_hh = np.zeros_like(self.weight_ih), np.zeros_like(self.weight_hh)
+        self.dbias_ih, self.dbias_hh = np.zeros(self.n), np.zeros(self.n)
+        dh = np.zeros_like(self.hs[:, 0])
+        for t in reversed(range(dout.shape[1])):
+            da = (dout[:, t] + dh) * (1 - self.hs[:, t + 1] ** 2)
+            self.dweight_ih += da.T @ self.x[:, t]; self.dweight_hh += da.T @ self.hs[:, t]
+            self.dbias_ih += da.sum(0); self.dbias_hh += da.sum(0)
+            dh = da @ self.weight_hh
+class Model:
+    def __init__(self, vocab, hidden):
+        self.rnn, self.fc = RNN(vocab, hidden), Linear(hidden, vocab)
+    def zero_grad(self):
+        self.fc.dweight[:] = 0
+        self.fc.dbias[:] = 0
+    def forward(self, x):
+        return self.fc.forward(self.rnn.forward(x))
+    def backward(self, dlogits):
+        self.rnn.backward(self.fc.backward(dlogits))
+"""
+COLUMN_BATCHES = """
+class Net:
+    def __init__(self, nx, nh, ny):
+        self.Wx, self.Wh, self.Wy = np.zeros((nh, nx)), np.zeros((nh, nh)), np.zeros((ny, nh))
+        self.bh, self.by = np.zeros((nh, 1)), np.zeros((ny, 1))
+    def loss_and_gradients(self, X, Y):
+        m = X[0].shape[1]
+        A, P, L = {-1: np.zeros((self.Wh.shape[0], m))}, {}, 0.0
+        for t, x in enumerate(X):
+            A[t] = np.tanh(self.Wx @ x + self.Wh @ A[t - 1] + self.bh)
+            E = np.exp(self.Wy @ A[t] + self.by)
+            P[t] = E / E.sum(axis=0, keepdims=True)
+            L += -np.sum(Y[t] * np.log(P[t])) / m
+        g = {"d" + n: np.zeros_like(getattr(self, n)) for n in ("Wx", "Wh", "Wy", "bh", "by")}
+        later = np.zeros_like(A[0])
+        for t in reversed(range(len(X))):
+            dZ = (P[t] - Y[t]) / m
+            g["dWy"] += dZ @ A[t].T; g["dby"] += dZ.sum(axis=1, keepdims=True)
+            dT = (self.Wy.T @ dZ + later) * (1 - A[t] ** 2)
+            g["dWx"] += dT @ X[t].T; g["dWh"] += dT @ A[t - 1].T; g["dbh"] += dT.sum(axis=1, keepdims=True)
+            later = self.Wh.T @ dT
+        return L, g
+"""
+FIELDS = """
+from dataclasses import dataclass, field
+@dataclass
+class Params:
+    w_xh: np.ndarray
+    w_hh: np.ndarray
+    w_hy: np.ndarray
+    b_h: np.ndarray
+    b_y: np.ndarray
+@dataclass
+class Net:
+    input_dim: int
+    hidden_dim: int
+    output_dim: int
+    seed: int = 0
+    p: Params = field(init=False)
+    def __post_init__(self):
+        I, H, O = self.input_dim, self.hidden_dim, self.output_dim
+        self.p = Params(np.ones((H, I)), np.ones((H, H)), np.ones((O, H)), np.zeros(H), np.zeros(O))
+    def forward(self, x, h0):
+        self.x, self.h = x, [h0]
+        for x_t in x:
+            self.h.append(np.tanh(self.p.w_xh @ x_t + self.p.w_hh @ self.h[-1] + self.p.b_h))
+        return np.stack(self.h[1:]) @ self.p.w_hy.T + self.p.b_y
+    def backward(self, dlogits):
+        hs = np.stack(self.h)
+        g = Params(*(np.zeros_like(w) for w in vars(self.p).values()))
+        g.w_hy, g.b_y = dlogits.T @ hs[1:], dlogits.sum(0)
+        carry = np.zeros(self.hidden_dim)
+        for t in reversed(range(len(dlogits))):
+            da = (self.p.w_hy.T @ dlogits[t] + carry) * (1 - hs[t + 1] ** 2)
+            g.w_xh += np.outer(da, self.x[t]); g.w_hh += np.outer(da, hs[t]); g.b_h += da
+            carry = self.p.w_hh.T @ da
+        self.g = g
+        return self.g
+"""
+WEIGHTS_UNDER_P = """
+def forward(x, y, h_prev, p):
+    xs, hs, ps, loss = {}, {-1: h_prev}, {}, 0
+    for t in range(len(x)):
+        xs[t] = np.zeros((p["Wxh"].shape[1], 1)); xs[t][x[t]] = 1
+        hs[t] = np.tanh(p["Wxh"] @ xs[t] + p["Whh"] @ hs[t - 1] + p["bh"])
+        e = np.exp(p["Why"] @ hs[t] + p["by"])
+        ps[t] = e / e.sum()
+        loss += -np.log(ps[t][y[t], 0])
+    return loss, (xs, hs, ps)
+def backward(y, cache, p):
+    xs, hs, ps = cache
+    g = {k: np.zeros_like(v) for k, v in p.items()}
+    dn = np.zeros_like(hs[0])
+    for t in range(len(y) - 1, -1, -1):
+        d = ps[t].copy(); d[y[t]] -= 1
+        g["Why"] += d @ hs[t].T; g["by"] += d
+        dz = (1 - hs[t] ** 2) * (p["Why"].T @ d + dn)
+        g["Wxh"] += dz @ xs[t].T; g["Whh"] += dz @ hs[t - 1].T; g["bh"] += dz
+        dn = p["Whh"].T @ dz
+    return g
+"""
+CALL_AND_GRADIENT = """
+class Recurrent:
+    def __init__(self, d_in, d_hid, d_out):
+        self.A, self.B, self.C = np.ones((d_hid, d_hid)), np.ones((d_hid, d_in)), np.ones((d_out, d_hid))
+        self.b, self.c = np.zeros(d_hid), np.zeros(d_out)
+    def __call__(self, u):
+        x = np.zeros((len(u) + 1, len(self.b)))
+        for k in range(len(u)):
+            x[k + 1] = np.tanh(self.A @ x[k] + self.B @ u[k] + self.b)
+        return x, x[1:] @ self.C.T + self.c
+    def gradient(self, u, target):
+        x, z = self(u)
+        p = np.exp(z - z.max(1, keepdims=True)); p /= p.sum(1, keepdims=True)
+        p[range(len(target)), target] -= 1
+        dA, dB, db, lam = np.zeros_like(self.A), np.zeros_like(self.B), np.zeros_like(self.b), np.zeros(len(self.b))
+        for k in reversed(range(len(u))):
+            lam = (self.C.T @ p[k] + lam) * (1 - x[k + 1] ** 2)
+            dA += np.outer(lam, x[k]); dB += np.outer(lam, u[k]); db += lam
+            lam = self.A.T @ lam
+        return dA, dB, p.T @ x[1:], db, p.sum(0)
+"""
+ADA = ADAGRAD_AND_STATE_INSIDE
+for old, new in (("mWxh", "adaWxh"), ("mWhh", "adaWhh"), ("mWhy", "adaWhy"), ("mbh", "adabh"), ("mby", "adaby")):
+    ADA = ADA.replace(f"self.{old}", f"self.{new}")
+# Styles that were misread once, each with a mistake in it and the first array that this makes wrong: a wrong carry, at
+# T = 2 and without h0, leaves dW_hh right.
+ONCE_MISREAD = {
+    "layer objects in a model": (LAYER_OBJECTS, "dh = da @ self.weight_hh\n", "dh = da @ self.weight_hh.T\n", "dW_xh"),
+    "mean of a batch": (COLUMN_BATCHES, '"dbh"] += dT.sum(', '"dbh"] += dT.mean(', "db_h"),
+    "a dataclass": (FIELDS, "np.outer(da, hs[t])", "np.outer(da, hs[t - 1])", "dW_hh"),
+    "weights in a dictionary p": (WEIGHTS_UNDER_P, 'g["by"] += d', 'g["by"] = d', "db_y"),
+    "a call and its gradient": (CALL_AND_GRADIENT, "self.A.T @ lam", "self.A.T @ (lam * 0.9)", "dW_xh"),
+    "a memory by another name": (ADA, "d[3] += da;", "d[3] = da;", "db_h"),
+}
+
+
+@pytest.mark.parametrize("style", ONCE_MISREAD)
+def test_a_style_that_was_misread_is_read(style, tmp_path):
+    body, right, wrong, array = ONCE_MISREAD[style]
+    assert body.count(right) == 1
+    report = check(network(tmp_path, body))
+    assert report.exit_code == 0, report.failures
+    report = check(network(tmp_path, body.replace(right, wrong), "wrong.py"))
+    assert report.exit_code == 1
+    assert report.failures[0][0].earliest.array == array

@@ -167,7 +167,11 @@ def _plausible(option: Mapping[str, str]) -> float:
 
 
 def unread(option: Mapping[str, str], places: list[Place]) -> list[str]:
-    """Return the weight matrices that an option leaves without a role: a plain RNN has none."""
+    """Return the matrices that an option leaves without a role, and that are no gradients: a plain RNN has none."""
     used = {e for place in option.values() for e in place.removesuffix(".T").split(" + ")}
     square = [p for p in places if p.shape is not None and len(p.shape) == 2 and 1 not in p.shape]
-    return [p.expression for p in square if p.expression not in used and _certain(p) and not remembered(p.expression)]
+    return [
+        p.expression
+        for p in square
+        if p.expression not in used and not is_gradient(p.expression) and not remembered(p.expression)
+    ]

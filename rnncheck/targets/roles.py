@@ -19,11 +19,11 @@ __all__ = [
 
 NUMBERED = {"w1": "W_xh", "w2": "W_hh", "w3": "W_hy", "b1": "b_h", "b2": "b_y"}
 GRADIENT = re.compile(
-    r"^(d[LJEl]_?d_?(?=.)|[Gg]rads?_?(of_|wrt_|for_)?|[Gg]radients?_?|[Dd]elta_?|nabla_?|d_?(?=[A-Z]|[a-z]{1,3}[0-9]?$)|d_|g_)(?=.)"
+    r"^(d[LJEl]_?d_?(?=.)|[Gg]rads?_?(of_|wrt_|for_)?|[Gg]radients?_?|[Dd]elta_?|nabla_?|d_?(?=[A-Z]|[wb]|[a-z]{1,3}[0-9]?$)|d_|g_)(?=.)"
     r"|_?([Gg]rads?|[Gg]radients?|[Dd]elta|deltas)$"
 )
 REMEMBERED = re.compile(
-    r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$"
+    r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$"
 )
 GATE = re.compile(
     r"^(weight|bias|w|u|b|v)?(f|i|o|c|g|z|r|forget|input|output|update|reset|candidate|cell)(x|h|f|i|o|c|g|z|r|gate)?$"

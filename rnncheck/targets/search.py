@@ -56,6 +56,7 @@ class _Search:
         self.strangers: list[str] = []  # arrays that no role was found for
         self.complaint, self.furthest = "", (-1, 0)  # what was raised by the attempt that came furthest
         self.crashed: Trial | None = None
+        self.silent: dict[tuple[str, ...], str] = {}  # calls that run forward rightly, and back, and show no gradients
         self._dead: set[object] = set()
 
     def best(self) -> Trial:
@@ -69,8 +70,8 @@ class _Search:
                 return found[0]
         if found is not None and _credible(*found):
             return found[0]
-        if self.crashed is not None:  # its forward pass is right, and its backward pass does not run
-            return self.crashed
+        if self.crashed is not None and self.crashed.candidate.calls not in self.silent:
+            return self.crashed  # its forward pass is right, and its backward pass does not run
         raise self._refusal()
 
     def _trials(self, candidate: Candidate) -> Iterator[tuple[Trial, Way]]:
@@ -129,7 +130,7 @@ class _Search:
         self.left -= 1
         try:
             with at_most():
-                return try_out(adapter, candidate, self.work, B, globals_), False
+                trial = try_out(adapter, candidate, self.work, B, globals_)
         except Exception as error:
             reached = self.work.reached
             self.left -= COSTLY if isinstance(error, TimeoutError) else 0
@@ -140,6 +141,12 @@ class _Search:
                 with suppress(Exception):
                     self.crashed = forward_only(adapter, candidate, self.work, B)
             return None, True
+        if trial is None and candidate.calls not in self.silent:
+            with suppress(Exception), at_most():
+                forward = forward_only(adapter, candidate, self.work, B)
+                if forward is not None and "h" in forward.right:
+                    self.silent[candidate.calls] = candidate.label
+        return trial, False
 
     def _note(self, error: Exception, candidate: Candidate, reached: int) -> None:
         """Remember what the attempt that came furthest ran into: it is likely the file's own mistake."""
@@ -162,6 +169,12 @@ class _Search:
             return UserError(
                 f"{what}: no class with a forward and a backward pass, and no function of inputs and targets, was "
                 "found; put the gradients into one, or say how they are computed: rnncheck new"
+            )
+        silent = [label for calls, label in self.silent.items() if len(calls) > 1]
+        if silent:
+            return UserError(
+                f"{what}: {silent[0]} runs, but no gradients were found after it; return them, or name them after "
+                "their weights (dWxh), or say where they are: rnncheck new"
             )
         arrays = ", ".join(list(dict.fromkeys(self.strangers))[:6]) or "there are none"
         label = self.offered[0].label

@@ -8,7 +8,7 @@ from types import FunctionType
 from typing import Any
 
 from rnncheck.targets.load import Loaded
-from rnncheck.targets.roles import argument_role
+from rnncheck.targets.roles import argument_role, parameter_role
 from rnncheck.targets.source import Source, read_source
 
 __all__ = ["Class", "Function", "Survey", "survey"]
@@ -28,9 +28,15 @@ class Function:
     def roles(self) -> dict[str, str | None]:
         """The role of each argument, by its name. Beside other weights, `V` is a weight and no size."""
         found = {name: argument_role(name) for name in self.arguments}
+        found |= {name: "params" for name in self.arguments if found[name] != "cache" and self._keeps_weights(name)}
         if "V" in found and {"U", "W"} & set(found):
             found["V"] = "W_hy"
         return found
+
+    def _keeps_weights(self, name: str) -> bool:
+        """Tell whether an argument is a dictionary in which weights are looked up: `p["Wxh"]` and `p["Whh"]`."""
+        roles = {parameter_role(key) for owner, key in _keys(self.node) if owner == name}
+        return len(roles & {"W_xh", "W_hh", "W_hy"}) >= 2
 
     @property
     def takes(self) -> set[str | None]:
@@ -66,14 +72,17 @@ class Survey:
 
     def keys_of_params(self) -> list[str]:
         """Return the keys under which the file looks for parameters in a dictionary argument: `params["Wxh"]`."""
-        found = []
-        for tree in self.trees:
-            for node in ast.walk(tree):
-                if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-                    owner = node.value.id if isinstance(node.value, ast.Name) else ""
-                    if isinstance(node.slice.value, str) and argument_role(owner) == "params":
-                        found.append(node.slice.value)
-        return list(dict.fromkeys(found))
+        owners = {name for f in self.functions.values() for name, role in f.roles.items() if role == "params"}
+        pairs = [pair for tree in self.trees for pair in _keys(tree)]
+        return list(dict.fromkeys(key for owner, key in pairs if owner in owners or argument_role(owner) == "params"))
+
+
+def _keys(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the names that are subscripted by a text, each with that text."""
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Subscript)):
+        owner, key = node.value, node.slice
+        if isinstance(owner, ast.Name) and isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield owner.id, key.value
 
 
 def survey(module: Loaded, source: Source) -> Survey:
@@ -109,7 +118,19 @@ def _methods(name: str, classes: Mapping[str, ast.ClassDef]) -> dict[str, Functi
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in classes and base.id != name:
             found |= _methods(base.id, classes)
-    return found | {m.name: _function(m, method=True) for m in node.body if isinstance(m, ast.FunctionDef)}
+    own = {m.name: _function(m, method=True) for m in node.body if isinstance(m, ast.FunctionDef)}
+    return found | _written_by_dataclass(node) | own
+
+
+def _written_by_dataclass(node: ast.ClassDef) -> dict[str, Function]:
+    """Return the `__init__` that a dataclass gets of its fields."""
+    if not any("dataclass" in ast.unparse(d) for d in node.decorator_list):
+        return {}
+    fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and "init=False" not in ast.unparse(n)]
+    names = [ast.unparse(f.target) + ("" if f.value is None else "=None") for f in fields]
+    made = ast.parse(f"def __init__({', '.join(['self', *names])}): pass").body[0]
+    assert isinstance(made, ast.FunctionDef)
+    return {"__init__": _function(made, method=True)}
 
 
 def _function(node: ast.FunctionDef, method: bool = False) -> Function:

@@ -22,6 +22,7 @@ __all__ = ["PROBE", "Trial", "probe", "sizes_of", "try_out"]
 PROBE = {"T": 3, "H": 8, "I": 5, "V": 7}
 """Sizes of the trial problem: all different, and different from T + 1 and from their sums."""
 
+FORWARD = ("h", "logits", "p", "loss")
 WORTH = {"h": 4.0, "logits": 4.0, "p": 4.0, "dlogits": 0.0, "loss": 3.0}
 
 
@@ -178,5 +179,18 @@ def _count(adapter: Adapter, candidate: Candidate, trace: Mapping[str, np.ndarra
         return None
     missing = [f"d{r}" for r in keys if f"d{r}" not in trace and not (r in ("W_hy", "b_y") and "dh" in candidate.uses)]
     points = sum(WORTH.get(n, 1.0) for n in right) + 0.1 * len(trace) + 0.05 * (adapter.grad_scale == "1")
-    points += 2.0 * (adapter.batched and not wrong and not missing) - 3.0 * len(missing)
+    points += _worth_of_batch(adapter, trace, right, wrong) * (not missing) - 3.0 * len(missing)
     return Trial(adapter, candidate, points, tuple(right), tuple(wrong), tuple(missing))
+
+
+def _worth_of_batch(adapter: Adapter, trace: Mapping[str, np.ndarray], right: list[str], wrong: list[str]) -> float:
+    """Return what it is worth that a batch can be given: more than the few gradients that are wrong of a batch only.
+
+    Code for single sequences may let a batch through by accident; then a gradient has not the shape of its weight.
+    """
+    if not adapter.batched or not wrong:
+        return 2.0 * adapter.batched
+    forward = bool(set(FORWARD) & set(right)) and not set(FORWARD) & set(wrong)
+    shaped = all(np.ndim(trace[n]) == (2 if n.startswith("dW") else 1) for n in wrong if n[:2] in ("dW", "db"))
+    mostly = sum(n[:2] in ("dW", "db") for n in right) >= sum(n[:2] in ("dW", "db") for n in wrong)
+    return 4.0 * (forward and shaped and mostly)

@@ -95,7 +95,7 @@ ARGUMENTS = _table(
     x="""
         x xt input inputx inputseq inputsequence seq sequence inputdata inputid xtrain sentence data batchx xbatch
         token id idx ix indice word inp sample char text inputlist inputvector inputix xseq embed embedding feature
-        signal xin example line inputarray trainx xinput xinputs onehotinput inputindice inputindex
+        u signal xin example line inputarray trainx xinput xinputs onehotinput inputindice inputindex
     """,
     upstream="""
         dout dy dh do da dl dz dhnext dlogit dscore doutput dylist dhlist dhall danext dvalue dloss dstate dhidden
