@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, run_check
-from rnncheck.faults import FAULTS, Fault
+from rnncheck.faults import FAULTS, Fault, consequences
 from rnncheck.oracle import Oracle
-from rnncheck.power import Trial, steps_of, touched
-from rnncheck.result import Verdict
+from rnncheck.power import Trial, equivalent, steps_of, touched
+from rnncheck.result import Report, Verdict
 from rnncheck.vectors import Vector
 
-__all__ = ["BUDGET", "Blind", "blind_spots", "unexposed", "words"]
+__all__ = ["BUDGET", "Blind", "blind_spots", "unexposed", "unseen_by", "words"]
 
 BUDGET = 80_000
 """Time steps of the textbook, about two seconds, that a run may spend on finding out what it could not have seen."""
@@ -65,6 +65,22 @@ def unexposed(vectors: Iterable[Vector]) -> Blind:
     """Return the faults that none of these vectors exposes; their manifest says so, and nothing has to be run."""
     exposed = {fault for v in vectors for fault in v.exposes}
     return Blind([fault for name, fault in FAULTS.items() if name not in exposed])
+
+
+def unseen_by(report: Report, vectors: Sequence[Vector]) -> Blind:
+    """Return the faults that a run could not have seen: no case that was asked exposes them, or no array shows them."""
+    judged = [o for o in report.outcomes if o.verdict in (Verdict.PASSED, Verdict.FAILED)]
+    shown = {c.array for o in judged for c in o.comparisons if c.verdict is not Verdict.NOT_SHOWN}
+    asked = {o.check.partition("[")[2].removesuffix("]") for o in judged}
+    answered = [v for v in vectors if v.case.name in asked]
+    dtypes = {str(v.case.dtype) for v in vectors}
+    seen = {name for v in answered for name in v.exposes if _reaches(FAULTS[name], shown)}
+    return Blind([f for n, f in FAULTS.items() if n not in seen and not all(equivalent(f, d) for d in dtypes)])
+
+
+def _reaches(fault: Fault, shown: set[str]) -> bool:
+    """Tell whether a fault reaches an array that is shown; what lies outside the arrays of a call is asked of all."""
+    return any("." in pattern for pattern in fault.corrupts) or bool(consequences(fault.corrupts, shown))
 
 
 def words(blind: Blind, command: str) -> str:

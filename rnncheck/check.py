@@ -29,7 +29,7 @@ from rnncheck.targets.adapter import Adapter
 from rnncheck.vectors import VectorOracle, read_vectors
 from rnncheck.verify import Progress, run_plan
 
-__all__ = ["FOLDER", "check_rnn", "plan_check"]
+__all__ = ["FOLDER", "check_rnn", "form_checks", "plan_check"]
 
 FOLDER = "vectors/check"
 """Where the vectors of the forms lie."""
@@ -64,6 +64,7 @@ class Inquiry:
         with phase("planning"):
             self.planned = plan_check(self.target, dtype)
         expect(self.planned, expected_failures(self.target.name))
+        self.select = select
         if select:
             self.planned.select(select)
         self._outcomes: dict[str, Outcome] = {}
@@ -90,6 +91,8 @@ class Inquiry:
         report = run_plan(planned, self.target.name, 0, self.command, on_outcome, self._ask)
         report.settings = {"target": self.target.name, "dtype": self.dtype}
         checks = [check for check, _ in planned.checks]  # made smaller now: more runs change no verdict
+        with phase("what it could not see"):
+            report.notes += filter(None, [self._blind_note(report)])
         report.outcomes = [self._shrunk(check, o) for check, o in zip(checks, report.outcomes, strict=True)]
         return report
 
@@ -101,6 +104,18 @@ class Inquiry:
     def _shrunk(self, check: Check, outcome: Outcome) -> Outcome:
         with phase("smallest case"):
             return replace(outcome, smallest=self._smallest.of(check, outcome))
+
+    def _blind_note(self, report: Report) -> str:
+        """Say which faults this run could not have seen; of a chosen few checks nobody asks."""
+        from rnncheck.blind import unseen_by, words
+
+        oracles = [bench.oracle for _, bench in self.planned.checks]
+        vectors = [
+            v for oracle in {id(o): o for o in oracles if isinstance(o, VectorOracle)}.values() for v in oracle.vectors
+        ]
+        if self.select or not any(v.exposes for v in vectors):
+            return ""
+        return words(unseen_by(report, vectors), "rnncheck faults")
 
     def _notes(self) -> list[str]:
         target, notes = self.target, as_notes(self.target.protections)
@@ -142,8 +157,7 @@ def plan_check(target: Target, dtype: str) -> Plan:
     if target.assumed:
         planned.notes.append(target.assumed)
     planned.notes += _loud(target, form, dict(target.adapter.fixed))
-    planned.add(target, oracle, pass_checks(map(Source.of, cases)))
-    planned.add(target, oracle, _state(cases))
+    planned.add(target, oracle, form_checks(cases))
     planned.add(target, oracle, clipping_checks(target, cases))
     return planned
 
@@ -168,10 +182,14 @@ def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
     )
 
 
-def _state(cases: list[RNNCase]) -> Iterator[Check]:
-    """Ask about state, except for aliases: an adapter copies what it reads."""
+def form_checks(cases: list[RNNCase]) -> Iterator[Check]:
+    """Plan what is asked of the cases of a form: the passes, and about state all but aliases.
+
+    An adapter copies what it reads, so nothing can be an alias.
+    """
+    yield from pass_checks(map(Source.of, cases))
     asked = [c for c in cases if len(c.x) in STATE_LENGTHS and c.bptt == "full"]
-    return (check for check in state_checks(asked) if not check.name.startswith("state-no-alias"))
+    yield from (check for check in state_checks(asked) if not check.name.startswith("state-no-alias"))
 
 
 def _loud(target: Target, form: Form, sizes: dict[str, int]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases import DTYPES, standard_cases
+from rnncheck.check import form_checks
 from rnncheck.check_cases import FORMS, FORMS_FOLDER, check_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
 from rnncheck.checks.exposes import exposure_checks
@@ -28,7 +29,7 @@ from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
 from rnncheck.verify import Progress, run_plan
 
-__all__ = ["FOLDER", "check_vectors", "make_vector", "write_forms", "write_vectors"]
+__all__ = ["FOLDER", "check_vectors", "make_vector", "with_power", "write_forms", "write_vectors"]
 
 FOLDER = "vectors/v1"
 
@@ -59,7 +60,14 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
 def write_forms(folder: Path) -> None:
     """Write the vectors of the forms in which somebody's own network is asked, each form in a folder of its own."""
     for form in FORMS:
-        write_folder(folder / form.name, [make_vector(case) for case in check_cases(form)])
+        write_folder(folder / form.name, with_power([make_vector(case) for case in check_cases(form)]))
+
+
+def with_power(vectors: list[Vector]) -> list[Vector]:
+    """Measure which faults the vectors of a form expose. The catalogue knows tanh and ReLU, so of sigmoid none."""
+    cases = [v.case for v in vectors if isinstance(v.case, RNNCase) and v.case.nonlinearity != "sigmoid"]
+    found = {t.case.name: tuple(exposed(t, VectorOracle(vectors))) for t in trials(cases, form_checks(cases))}
+    return [replace(v, exposes=found.get(v.case.name, ())) for v in vectors]
 
 
 def make_vector(case: Case) -> Vector:

@@ -61,6 +61,7 @@ class VectorOracle:
     name = "stored vectors"
 
     def __init__(self, vectors: Sequence[Vector]):
+        self.vectors = vectors
         self._by_name = {v.case.name: v for v in vectors}
 
     def answer(self, case: Case) -> Answer:
