@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,14 @@ FINDINGS = 10
 
 @dataclass(frozen=True)
 class Submission:
-    """The file to judge, by its name in the class folder, and the content of all files beside it, itself included."""
+    """The file to judge, by its name in the class folder, and the content of all files beside it, itself included.
+
+    `refused` says why it is not judged at all.
+    """
 
     name: str
     files: Mapping[str, bytes]
+    refused: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -70,14 +74,27 @@ class Result:
 
 def read_submission(folder: Path, path: Path) -> Submission:
     """Take a submission out of a class folder: one file, or if it has a folder to itself, all files there."""
+    name = path.relative_to(folder).as_posix()
+    why = _not_taken(folder, path)
+    if why:
+        return Submission(name, {}, why)
     own = path.parent != folder
     beside = sorted(p for p in path.parent.iterdir() if p != path and p.is_file()) if own else []
     files, room = {path.name: path.read_bytes()}, LARGEST
     for file in beside:
         room -= file.stat().st_size
-        if room >= 0:
+        if room >= 0 and not _not_taken(folder, file):
             files[file.name] = file.read_bytes()
-    return Submission(path.relative_to(folder).as_posix(), dict(sorted(files.items())))
+    return Submission(name, dict(sorted(files.items())))
+
+
+def _not_taken(folder: Path, file: Path) -> str:
+    """Say why a file is left where it is: what a link in a class folder shows may be anything on this machine."""
+    if not file.resolve().is_relative_to(folder.resolve()):
+        return "it is a link to something outside the folder, which is not read"
+    if file.stat().st_size > LARGEST:
+        return f"it has {file.stat().st_size} bytes, and {LARGEST} are allowed"
+    return ""
 
 
 def read_result(fields: Mapping[str, Any]) -> Result:
@@ -89,6 +106,8 @@ def read_result(fields: Mapping[str, Any]) -> Result:
 def judge_apart(submission: Submission, hints: int = 3, limit: float = LIMIT) -> Result:
     """Check one submission in a process of its own, from an empty folder: no `pyproject.toml` has a say there."""
     none = Result(submission.name, submission.fingerprint, "no verdict", hints=hints)
+    if submission.refused:
+        return replace(none, reason=submission.refused)
     file = Path(submission.name).name
     with tempfile.TemporaryDirectory() as scratch:
         own, empty = Path(scratch, "submission"), Path(scratch, "empty")
@@ -98,12 +117,12 @@ def judge_apart(submission: Submission, hints: int = 3, limit: float = LIMIT) ->
             (own / name).write_bytes(content)
         said, complaint = _run_judge(own / file, empty, max(hints, 1), limit)
     if said is None:
-        return Result(**{**asdict(none), "reason": complaint})
+        return replace(none, reason=complaint)
     try:
         report = json.loads(said.replace(f"{own}{os.sep}", submission.name.removesuffix(file)))
     except ValueError:
         why = complaint.replace(f"{own}{os.sep}", "").strip().splitlines()[-1:] or ["the judge ended without a word"]
-        return Result(**{**asdict(none), "reason": why[0].removeprefix("rnncheck: ")})
+        return replace(none, reason=why[0].removeprefix("rnncheck: "))
     return _read(none, report)
 
 

@@ -238,3 +238,39 @@ def test_without_the_extra_its_name_is_said(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["grade", str(folder), "--scheduler", "tcp://127.0.0.1:1"]) == 2
     assert "pip install 'rnncheck[cluster]'" in capsys.readouterr().err
+
+
+def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
+    """A student's archive may hold a link to the teacher's own files, whose lines an error message would quote."""
+    (tmp_path / "secret.py").write_text("exam questions(")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "net.py").write_text("more secrets(")
+    folder = tmp_path / "class"
+    (folder / "bob").mkdir(parents=True)
+    (folder / "ann.py").symlink_to(tmp_path / "secret.py")
+    (folder / "bob" / "net.py").write_text("def f(:")
+    (folder / "bob" / "data.txt").symlink_to(tmp_path / "secret.py")
+    (folder / "cid").symlink_to(tmp_path / "elsewhere")
+    found = {n: read_submission(folder, p) for n, p in submissions(folder).items()}
+    assert list(found["bob/net.py"].files) == ["net.py"]
+    grades = grade_folder(folder, RUBRIC)
+    reasons = {g.result.name: g.result.reason for g in grades}
+    assert set(reasons) == {"ann.py", "bob/net.py", "cid/net.py"}
+    assert all("a link to something outside" in reasons[n] for n in ("ann.py", "cid/net.py"))
+    assert "secret" not in str(grades)
+    assert "questions" not in str(grades)
+
+
+def test_a_submission_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnncheck.submission.LARGEST", 10)
+    (tmp_path / "net.py").write_text("x" * 11)
+    (g,) = grade_folder(tmp_path, RUBRIC)
+    assert g.result.reason == "it has 11 bytes, and 10 are allowed"
+
+
+def test_a_name_cannot_paint_the_terminal(tmp_path, capsys):
+    (tmp_path / "a\x1b[31mred.py").write_text("def f(:")
+    assert main(["grade", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out
+    assert "a\\x1b[31mred.py: 0.00 of 10" in said.out

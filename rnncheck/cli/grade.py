@@ -66,6 +66,7 @@ def grade(
 
     from rnncheck.errors import UserError
     from rnncheck.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, to_csv
+    from rnncheck.protocol.lines import plain_text
     from rnncheck.report.files import STDOUT, check_target, write_text
     from rnncheck.report.progress import Progress
     from rnncheck.submission import judge_apart
@@ -95,7 +96,8 @@ def grade(
     out = Console(stderr=STDOUT in (csv, html))
     for g in grades:
         line = f"{g.result.name}: {g.points:.2f} of {g.out_of:g}, {g.result.verdict}"
-        out.print(Text(f"{line}: {reason(g)}" if reason(g) else line), soft_wrap=True)
+        line += f": {reason(g)}" if reason(g) else ""
+        out.print(Text(plain_text(line, len(line))), soft_wrap=True)
     if csv is not None:
         write_text(csv, to_csv(grades, points))
     if html is not None:

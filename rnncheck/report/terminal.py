@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rnncheck.protocol.lines import plain_text
 from rnncheck.report.likely_cause import likely_cause
 from rnncheck.report.sentences import closing_count, failure, family_verdict, family_worst, verdict
 from rnncheck.result import Report, Verdict
@@ -51,7 +52,7 @@ def show(report: Report, out: Console) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table(title=Text(f"{report.implementation} against {report.oracle}"), title_justify="left")
+    table = Table(title=Text(plain_text(f"{report.implementation} against {report.oracle}")), title_justify="left")
     for column in ("family", "checks", "compared", "worst margin", "verdict"):
         table.add_column(column, justify="right" if column in ("checks", "compared") else "left", overflow="fold")
     for name, outcomes in report.families.items():
@@ -64,5 +65,8 @@ def _table(report: Report) -> Table:
 
 
 def _say(out: Console, line: str, style: str = "") -> None:
-    """Print one line as it is: a command to copy must not be wrapped, a name in brackets must not vanish."""
-    out.print(Text(line, style=style), soft_wrap=True)
+    """Print one line as it is: a command to copy must not be wrapped, a name in brackets must not vanish.
+
+    Even the name of a file may hold what paints a terminal.
+    """
+    out.print(Text(plain_text(line, len(line)), style=style), soft_wrap=True)
