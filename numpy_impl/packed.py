@@ -130,13 +130,14 @@ def packed_forward_(
     """Run the recurrence in place: slot 0 is h_0, the others hold the input projection and become h_1..h_T."""
     first, *rest = packing.slots
     times, W_hh_T = state_product(W_hh.T, len(rest), packing.B, workspace)
-    carry = workspace.empty("carry", (packing.B, len(W_hh)), states.dtype)
+    carried = workspace.empty("carry", (packing.B, len(W_hh)), states.dtype)
     add, activate = np.add, activation(nonlinearity)
     h = states[first]
     for slot in rest:
         a = states[slot]
-        carried = carry[: len(a)]
-        times(h[: len(a)], W_hh_T, carried)  # the sequences that end here are the last rows of h
+        if len(a) < len(h):  # the sequences that have ended are the last rows
+            h, carried = h[: len(a)], carried[: len(a)]
+        times(h, W_hh_T, carried)
         add(a, carried, a)
         h = activate(a, a)
     return states
