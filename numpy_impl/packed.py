@@ -160,16 +160,16 @@ def packed_backward_(
         return _carry_windowed_(dh, df, packing, W_hh, k or 0)
     times, W = state_product(W_hh, T, B, workspace)
     carry = workspace.empty("carry", (B, len(W_hh)), dh.dtype)
+    add, multiply = np.add, np.multiply
     chunk = T if bptt == "full" else k or 1
     later = None
-    for t in reversed(range(T)):
-        rows = packing.rows(t)
+    for t, rows in zip(reversed(range(T)), reversed(packing.rows), strict=True):
         dh_t = dh[rows]
         if later is not None and (t + 1) % chunk:
             carried, reached = carry[: len(later)], dh_t[: len(later)]
             times(later, W, carried)
-            np.add(reached, carried, reached)
-        later = np.multiply(dh_t, df[rows], dh_t)
+            add(reached, carried, reached)
+        later = multiply(dh_t, df[rows], dh_t)
     return dh
 
 

@@ -55,9 +55,10 @@ class Packing:
         """Where h_0 and the states of each step lie in an array that begins with h_0."""
         return [slice(start, stop) for start, stop in pairwise(self.starts.tolist())]
 
-    def rows(self, t: int) -> slice:
-        """Return where step t (from 0) lies in an array without h_0."""
-        return slice(self.slots[t + 1].start - self.B, self.slots[t + 1].stop - self.B)
+    @cached_property
+    def rows(self) -> list[slice]:
+        """Where each step lies in an array without h_0."""
+        return [slice(start, stop) for start, stop in pairwise((self.starts[1:] - self.B).tolist())]
 
     @property
     def before(self) -> Ids[np.ndarray, "N"]:
