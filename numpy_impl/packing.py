@@ -33,11 +33,12 @@ class Packing:
             If there is not one length per sequence, or a sequence is empty or longer than `x`.
         """
         _check(lengths, x, y)
-        order = np.argsort(-lengths.astype(np.intp), kind="stable")
-        sorted_ = lengths[order]
-        running = np.arange(sorted_[0])[:, None] < sorted_
-        steps, sequences = np.nonzero(running)
-        starts = np.concatenate([[0, len(order)], len(order) + np.cumsum(running.sum(axis=1))])
+        lengths = lengths.astype(np.intp)
+        order, B = np.argsort(-lengths, kind="stable"), len(lengths)
+        sizes = B - np.cumsum(np.bincount(lengths))[:-1]  # B_t: those that are longer than t
+        starts = np.concatenate([[0, B], B + np.cumsum(sizes)])
+        steps = np.repeat(np.arange(len(sizes)), sizes)
+        sequences = np.arange(B, starts[-1]) - starts[1:-1][steps]
         return cls(order, steps, sequences, starts)
 
     @property
