@@ -187,9 +187,9 @@ def _arrays(wrong: Sequence[Seen]) -> list[str]:
     return sorted({n for s in wrong for n in s.wrong}, key=rank)
 
 
-def _place(s: Seen) -> tuple[int, bool, tuple[int, int, str]]:
-    """Order probes by where they are wrong: what is wrong in a plain case comes before what a corner alone shows."""
-    return KINDS.index(s.probe.case.kind), s.probe.feature != PLAIN, rank(s.wrong[0])
+def _place(s: Seen) -> tuple[int, tuple[int, int, str], bool]:
+    """Order probes by where they are wrong; the same array is better looked at in a plain case."""
+    return KINDS.index(s.probe.case.kind), rank(s.wrong[0]), s.probe.feature != PLAIN
 
 
 def _diagnosis(

@@ -149,7 +149,7 @@ def rank(name: str) -> tuple[int, int, str]:
     """Order names by the flow of data: the first call, then what it left behind, then the second call."""
     call, _, array = name.rpartition(".")
     calls = {"": 0, "inputs": 100, "second": 101, "shared": 102}
-    place = ORDER.index(array) if array in ORDER else 50
+    place = -1 if array == "total_norm" else ORDER.index(array) if array in ORDER else 50
     steps = int(call[4:]) if call.startswith("step") else 0
     return calls.get(call.partition(".")[0], steps), place, name
 
