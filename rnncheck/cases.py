@@ -79,7 +79,7 @@ def _corners() -> Iterator[Design]:
     yield Design(7, 3, gain=1.5)
     yield Design(7, 3, logit_scale=4.0)
     yield Design(7, 3, logit_scale=450.0)  # logits of ±900, whose exponentials overflow in float64 too
-    yield Design(7, 3, V=2, logit_scale=900.0)  # both logits of one sequence 1300 below those of another
+    yield Design(5, 6, V=2, logit_scale=900.0)  # both logits of one sequence 1000 below those of another
     yield Design(10, 2, input_scale=8.0)
     yield Design(50, 2, gain=0.02)  # gradients that underflow in float32 on their way back
     yield Design(1130, 2, gain=0.6)  # gradients that die out long before the beginning: long ones may be cut there

@@ -1,5 +1,7 @@
 """The rules: what they let pass, what they catch, and where they refuse to judge."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -243,3 +245,19 @@ def test_fallback_nudges_differently_for_another_seed_and_alike_for_the_same():
 def test_fallback_leaves_out_a_state_that_is_not_there():
     bare = make_rnn_case(Design(7, 3, h0=False), seed=3)
     assert all(nudged.h0 is None and nudged.dloss is None for nudged in recorded(bare, np.ones(4))[1])
+
+
+@pytest.mark.parametrize("design", [{"H": 1, "V": 2, "input_scale": 12.0}, {"B": 1, "V": 2, "logit_scale": 60.0}])
+def test_what_saturation_costs_is_no_fault(design: dict[str, Any]) -> None:
+    """No change of the inputs moves a state that has been rounded to 1 - 1e-11, and 1 - h^2 has five digits there."""
+    made = Design(20, **({"B": 5, "gain": 0.25, "inputs": "dense", "tokens": "constant"} | design))
+    case = make_rnn_case(made, 911492810)
+    right = NumpyImpl().run(case.copy())
+    tolerance = fallback(case, right, lambda nudged: NumpyImpl().run(nudged.copy()))
+    closed = {
+        n
+        for n in right
+        if isinstance(rule := tolerance.rule(n), PeakRule) and rule.judged is not None and not rule.judged.all()
+    }
+    assert closed & {"da", "dlogits"}
+    assert isinstance(tolerance.rule("h"), PeakRule)
