@@ -10,10 +10,10 @@ from sphinx.application import Sphinx
 
 
 def fold(app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object) -> None:
-    """Let the theme ask for a tree in which only the branch of this page is open."""
+    """Let the theme ask for a tree in which only the branch of this page is open, without its hundreds of siblings."""
     unfolded = context.get("toctree")
     if unfolded is not None:
-        context["toctree"] = lambda **options: unfolded(**(options | {"collapse": True}))
+        context["toctree"] = lambda **options: unfolded(**(options | {"collapse": True, "maxdepth": 2}))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
