@@ -25,7 +25,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def main() -> int:
-    """Run the programs; return the status of the first that fails, and keep nothing then."""
+    """Run the programs, and keep the figures of each; stop at the first that fails, with its status."""
     line = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     line.add_argument("--only", nargs="+", choices=PROGRAMS, default=PROGRAMS, help="leave the figures of others alone")
     line.add_argument("--json", type=command.target, default=str(DOCS / "performance.json"), metavar="FILE")
@@ -34,11 +34,12 @@ def main() -> int:
     path = Path(options.json)
     figures: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.exists() else {}
     for name in options.only:
-        figures[name], status = measure(name)
+        found, status = measure(name)
         if status:
-            print(f"{name} ended with status {status}; {path} is left as it was", file=sys.stderr)
+            print(f"{name} ended with status {status}; its figures in {path} are left as they were", file=sys.stderr)
             return status
-    path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+        figures[name] = found
+        path.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     return 0
 
 

@@ -85,8 +85,9 @@ def packed_loss_and_grads(
     check_bptt(bptt, k)
     packing = Packing.of(lengths, x, y)
     rows, targets = packing.pack(x)[None], packing.pack(y)[None]  # one step of N sequences
-    check_inputs(params, x[:1], h0)  # the first step of a sequence is always its own
     check_inputs(params, rows, None)
+    if h0 is not None:
+        check_inputs(params, x[:1], h0)  # the first step of a sequence is always its own
 
     states = _run_states(params, rows, h0, packing, nonlinearity, workspace)
     grads, B = workspace.gradients(params), packing.B

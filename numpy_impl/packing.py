@@ -36,7 +36,10 @@ class Packing:
         lengths = lengths.astype(np.intp)
         order, B = np.argsort(-lengths, kind="stable"), len(lengths)
         sizes = B - np.cumsum(np.bincount(lengths))[:-1]  # B_t: those that are longer than t
-        starts = np.concatenate([[0, B], B + np.cumsum(sizes)])
+        starts = np.empty(len(sizes) + 2, np.intp)
+        starts[:2] = 0, B
+        np.cumsum(sizes, out=starts[2:])
+        starts[2:] += B
         steps = np.repeat(np.arange(len(sizes)), sizes)
         sequences = np.arange(B, starts[-1]) - starts[1:-1][steps]
         return cls(order, steps, sequences, starts)
@@ -50,6 +53,11 @@ class Packing:
     def T(self) -> int:
         """The number of steps of the longest."""
         return len(self.starts) - 2
+
+    @cached_property
+    def columns(self) -> Ids[np.ndarray, "N"]:
+        """The number of the sequence that each row belongs to."""
+        return self.order[self.sequences]
 
     @cached_property
     def slots(self) -> list[slice]:
@@ -74,12 +82,12 @@ class Packing:
 
     def pack(self, padded: np.ndarray) -> np.ndarray:
         """Take the rows out of an array (T, B, ...); steps beyond the end of a sequence are left out."""
-        return padded[self.steps, self.order[self.sequences]]
+        return padded[self.steps, self.columns]
 
     def unpack(self, rows: Real[np.ndarray, "N M"]) -> Real[np.ndarray, "T B M"]:
         """Put the rows back in their places; beyond the end of a sequence there are zeros."""
         padded = np.zeros((self.T, self.B, rows.shape[1]), rows.dtype)
-        padded[self.steps, self.order[self.sequences]] = rows
+        padded[self.steps, self.columns] = rows
         return padded
 
     def unsort(self, rows: Real[np.ndarray, "B M"]) -> Real[np.ndarray, "B M"]:
