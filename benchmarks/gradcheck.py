@@ -1,6 +1,6 @@
 """Time one comparison with the oracle against the usual ways to check a gradient.
 
-    python benchmarks/gradcheck.py [--sizes 50,27,8,1 100,65,25,1] [--seconds 2] [--seed 0] [--skip-slow] [--json FILE]
+    python benchmarks/gradcheck.py [--sizes 50,27,8,1 100,65,25,1] [--seconds 1] [--seed 0] [--skip-slow] [--json FILE]
 
 All judge the gradients of one evaluation in float64: numpy_impl against PyTorch's autograd, array by array; central
 differences of numpy_impl's loss, parameter by parameter; `torch.autograd.gradcheck`, which checks torch and no program
@@ -35,7 +35,7 @@ DIFFERENCE = 1e-7
 
 def main() -> int:
     """Time every size; return 1 if a right gradient is refused."""
-    line = command.parser(__doc__, 2.0, "row")
+    line = command.parser(__doc__, 1.0, "row")
     line.add_argument("--sizes", nargs="+", type=command.size, default=[*map(Size.parse, SIZES)], metavar="H,V,T,B")
     line.add_argument("--skip-slow", action="store_true", help="leave out what asks for every parameter")
     options = line.parse_args()

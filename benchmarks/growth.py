@@ -1,6 +1,6 @@
 """Measure how time per step and memory grow with T and with H, and draw it.
 
-    python benchmarks/growth.py [--lengths 1 10 ... 100000] [--hidden 25 50 ... 1600] [--seconds 2] [--seed 0]
+    python benchmarks/growth.py [--lengths 1 10 ... 100000] [--hidden 25 50 ... 1600] [--seconds 1] [--seed 0]
                                 [--no-peers] [--plot FILE.svg] [--json FILE]
     python benchmarks/growth.py --from FILE --plot FILE.svg
 
@@ -116,7 +116,7 @@ def draw(over_t: list[dict[str, Any]], over_h: list[dict[str, Any]], path: str) 
 
 def main() -> int:
     """Measure, judge the two goals, draw."""
-    line = command.parser(__doc__, 2.0, "point, more where a call is long")
+    line = command.parser(__doc__, 1.0, "point, more where a call is long")
     line.add_argument("--lengths", nargs="*", type=command.counted, default=LENGTHS, metavar="T")
     line.add_argument("--hidden", nargs="*", type=command.counted, default=HIDDEN, metavar="H")
     line.add_argument("--no-peers", action="store_true", help="numpy_impl alone")

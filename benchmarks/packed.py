@@ -1,7 +1,7 @@
 """Time batches of sequences of different length: packed, padded, and torch's `PackedSequence`.
 
     python benchmarks/packed.py [--sizes 128,65,50,32 ...] [--fills 1 0.75 0.5 0.35] [--dtypes float32 float64]
-                                [--seconds 3] [--seed 0] [--json FILE]
+                                [--seconds 1.5] [--seed 0] [--json FILE]
 
 Loss and gradients. The fill is the share of the T B places that hold a step. With no work on padding, time is
 proportional to it: at half the fill, half the time, within 20 %. The last rows are batches of 32 names as they come in
@@ -42,7 +42,7 @@ NAMES = Path(__file__).parent.parent / "data" / "names.txt"
 
 def main() -> int:
     """Time every size, dtype and fill; return 1 if gradients differ."""
-    line = command.parser(__doc__, 3.0, "row")
+    line = command.parser(__doc__, 1.5, "row")
     line.add_argument("--sizes", nargs="+", type=command.size, default=[*map(Size.parse, SIZES)], metavar="H,V,T,B")
     line.add_argument("--fills", nargs="+", type=share, default=FILLS, metavar="SHARE")
     line.add_argument("--dtypes", nargs="+", choices=command.DTYPES, default=command.DTYPES)

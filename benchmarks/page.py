@@ -38,7 +38,7 @@ def rendered(page: str, figures: Figures) -> str:
 
     def replace(found: re.Match[str]) -> str:
         name = found[1]
-        return f"<!-- {name} -->\n{TABLES[name](figures)}\n<!-- end -->"
+        return f"<!-- {name} -->\n\n{TABLES[name](figures)}\n\n<!-- end -->"
 
     return re.sub(r"<!-- ([a-z ]+) -->\n.*?<!-- end -->", replace, page, flags=re.DOTALL)
 

@@ -1,6 +1,6 @@
 """Count characters per second: numpy_impl beside torch and a program in the style of min-char-rnn.
 
-    python benchmarks/sampling.py [--sizes 50,65 100,65] [--streams 1 32] [--seconds 4]
+    python benchmarks/sampling.py [--sizes 50,65 100,65] [--streams 1 32] [--seconds 2]
                                   [--seed 0] [--json FILE]
 
 Each writes 200 characters in every stream, drawing from its softmax. Random numbers are drawn inside the timed call,
@@ -102,7 +102,7 @@ def width(text: str) -> tuple[int, int]:
 
 def main() -> int:
     """Time every size and number of streams in both dtypes."""
-    line = command.parser(__doc__, 4.0, "row")
+    line = command.parser(__doc__, 2.0, "row")
     line.add_argument("--sizes", nargs="+", type=width, default=[(50, 65), (100, 65)], metavar="H,V")
     line.add_argument("--streams", nargs="+", type=command.counted, default=[1, 32], metavar="B")
     options = line.parse_args()

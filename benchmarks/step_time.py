@@ -1,6 +1,6 @@
 """Time the training step beside that of others, in one process and one thread.
 
-    python benchmarks/step_time.py [--sizes 100,65,25,1 ...] [--dtypes float32 float64] [--seconds 6]
+    python benchmarks/step_time.py [--sizes 100,65,25,1 ...] [--dtypes float32 float64] [--seconds 3]
                                    [--seed 0] [--json FILE]
 
 A step is: forward, loss, backpropagation through time, clipping, Adagrad. Before anything is timed, all must agree on
@@ -29,7 +29,7 @@ PARTS = ("forward+backward", "whole step")
 
 def main() -> int:
     """Time what was asked for; return 1 if the gradients of two peers differ."""
-    line = command.parser(__doc__, 6.0, "size and dtype")
+    line = command.parser(__doc__, 3.0, "size and dtype")
     line.add_argument("--sizes", nargs="+", type=command.size, default=[*map(Size.parse, GOALS)], metavar="H,V,T,B")
     line.add_argument("--dtypes", nargs="+", choices=command.DTYPES, default=command.DTYPES)
     options = line.parse_args()

@@ -1,6 +1,6 @@
 """Time the windowed gradient, all windows at once, against its definition, window by window.
 
-    python benchmarks/windowed.py [--lengths 10 30 100 300 1000] [--seconds 4]
+    python benchmarks/windowed.py [--lengths 10 30 100 300 1000] [--seconds 2]
                                   [--seed 0] [--json FILE]
 
 k = 4, H = 100, V = 8000, as in the word-level model. The definition walks back k steps from every t, O(T k) of them,
@@ -61,7 +61,7 @@ def at_once(problem: Problem, params: Flat, workspace: Workspace) -> dict[str, n
 
 def main() -> int:
     """Time every length; return 1 if the two differ."""
-    line = command.parser(__doc__, 4.0, "length")
+    line = command.parser(__doc__, 2.0, "length")
     line.add_argument("--lengths", nargs="+", type=command.counted, default=[10, 30, 100, 300, 1000], metavar="T")
     options = line.parse_args()
     rows: list[dict[str, Any]] = []
