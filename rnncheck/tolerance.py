@@ -194,10 +194,10 @@ def _saturation(case: RNNCase, reference: Trace) -> dict[str, np.ndarray]:
     No change of the inputs shows it: a state that has been rounded to 1 - 1e-11 stays where it is, and its slope has
     five digits.
     """
-    if case.nonlinearity != "tanh" or not {"h", "dh", "da"} <= set(reference):
+    if not {"h", "dh", "da"} <= set(reference):
         return {}
     h, dh, da = (np.asarray(reference[name], np.float64) for name in ("h", "dh", "da"))
-    lost = np.abs(dh) * h * h
+    lost = np.abs(dh) * (h * h if case.nonlinearity == "tanh" else 0.0)  # the slope of ReLU is exact
     carried = np.zeros_like(lost)
     carried[:-1] = lost[1:] @ np.abs(case.params["W_hh"]).astype(np.float64)
     at_step, before = (ratio(peak(e, True).ravel(), peak(of, True).ravel()) for e, of in ((lost, da), (carried, dh)))
