@@ -83,18 +83,20 @@ def write_folder(
     """
     folder.mkdir(parents=True, exist_ok=True)
     before = _listed(folder / MANIFEST)
+    faults = list(dict.fromkeys(name for vector in vectors for name in vector.exposes))
     entries = []
     for vector in vectors:
         content = save(_parts(vector))
         path = folder / f"{vector.case.name}.safetensors"
         path.write_bytes(content)
-        entries.append(_entry(vector, path.name, content))
+        entries.append(_entry(vector, path.name, content, faults))
         on_progress(vector.case.name)
     for stale in before - {e["file"] for e in entries}:
         (folder / stale).unlink(missing_ok=True)
     shutil.copyfile(Path(__file__).with_name(SCHEMA), folder / SCHEMA)
     lines = ",\n".join(json.dumps(entry) for entry in entries)  # a line for each, as a diff shows it best
-    manifest = f'{{"format": {FORMAT}, "$schema": "./{SCHEMA}", "vectors": [\n{lines}\n]}}\n'
+    names = json.dumps(faults)
+    manifest = f'{{"format": {FORMAT}, "$schema": "./{SCHEMA}", "faults": {names}, "vectors": [\n{lines}\n]}}\n'
     (folder / MANIFEST).write_text(manifest, encoding="utf-8")
 
 
@@ -125,8 +127,8 @@ def read_vectors(folder: Path) -> list[Vector]:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise UserError(f"{path}: format is {found!r}, expected {FORMAT}; write it anew with `rnncheck vectors write`")
     try:
-        return [_read(folder, entry) for entry in manifest["vectors"]]
-    except (KeyError, TypeError, AttributeError) as error:
+        return [_read(folder, entry, manifest["faults"]) for entry in manifest["vectors"]]
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path} is not a manifest of vectors, or does not fit its files ({type(error).__name__} {error}); "
             f"write the folder anew with `rnncheck vectors write {folder}`"
@@ -148,7 +150,7 @@ def _small(array: np.ndarray) -> np.ndarray:
     return array.astype(next(t for t in INTEGERS if np.iinfo(t).min <= low and high <= np.iinfo(t).max))
 
 
-def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
+def _entry(vector: Vector, file: str, content: bytes, faults: list[str]) -> dict[str, Any]:
     return {
         "name": vector.case.name,
         "file": file,
@@ -161,11 +163,11 @@ def _entry(vector: Vector, file: str, content: bytes) -> dict[str, Any]:
         "arrays": list(vector.trace),
         "timed": [name for name in vector.trace if name in TIMED],
         "steps": None if vector.steps is None else list(vector.steps),
-        **({"exposes": list(vector.exposes)} if vector.exposes else {}),
+        **({"exposes": [faults.index(name) for name in vector.exposes]} if vector.exposes else {}),
     }
 
 
-def _read(folder: Path, entry: dict[str, Any]) -> Vector:
+def _read(folder: Path, entry: dict[str, Any], faults: list[str]) -> Vector:
     path = folder / entry["file"]
     try:
         content = path.read_bytes()
@@ -186,4 +188,5 @@ def _read(folder: Path, entry: dict[str, Any]) -> Vector:
     case = KINDS[entry["kind"]].from_parts(inputs, entry["settings"])
     trace = {name: groups["trace"][name] for name in entry["arrays"]}
     steps = None if entry["steps"] is None else tuple(entry["steps"])
-    return Vector(case, trace, groups["scale"], entry["rule"], steps, tuple(entry.get("exposes", ())))
+    exposes = tuple(faults[place] for place in entry.get("exposes", ()))
+    return Vector(case, trace, groups["scale"], entry["rule"], steps, exposes)

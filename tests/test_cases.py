@@ -96,7 +96,8 @@ def test_a_folder_that_is_written_comes_with_its_schema(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("exposes", None),
-        ("exposes", ["carry-not-transposed", "carry-not-transposed"]),
+        ("exposes", [3, 3]),
+        ("exposes", ["carry-not-transposed"]),
         ("dtype", "float16"),
         ("sha256", "0" * 63),
         ("file", "../elsewhere.safetensors"),
@@ -117,7 +118,8 @@ def test_another_manifest_is_refused(key: str, value: object) -> None:
 
 
 def test_the_faults_of_the_manifest_are_in_the_catalogue() -> None:
-    assert {name for entry in manifest()["vectors"] for name in entry["exposes"]} == set(FAULTS)
+    assert set(manifest()["faults"]) == set(FAULTS)
+    assert {place for entry in manifest()["vectors"] for place in entry["exposes"]} == set(range(len(FAULTS)))
 
 
 def test_long_vectors_hold_their_ends_only() -> None:
