@@ -181,7 +181,7 @@ def sample_cases(T: int = 20, B: int = 3) -> list[Case]:
             first = np.array([3, 0, NO_TOKEN])
             uniforms = rng.random((T, B)).astype(dtype)
             if name == "top-k":  # the edges: no token of probability zero is drawn there, neither first nor last
-                uniforms[3], uniforms[6] = 0, np.nextafter(uniforms.dtype.type(1), 0)
+                uniforms[T // 6], uniforms[T // 3] = 0, np.nextafter(uniforms.dtype.type(1), 0)
             h0 = (0.5 * rng.normal(size=(B, design.H))).astype(dtype)
             if name == "alone":
                 first, uniforms, h0 = first[:1], uniforms[:, :1].copy(), h0[:1].copy()

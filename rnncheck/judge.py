@@ -14,13 +14,14 @@ from rnncheck.case import Case, RNNCase
 from rnncheck.compare import Answer, compare
 from rnncheck.residual import residual
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import Finding
+from rnncheck.tolerance import Finding, unit_roundoff
 from rnncheck.trace import Trace
 
 __all__ = ["GROSS", "judge"]
 
-GROSS = 1000.0
-"""An error of so many allowances needs no confirmation: no rounding is that large behind the gate of the fallback."""
+GROSS = 2.0**-10
+"""An error of this share of an array's largest value needs no confirmation: rounding does not go so far behind the
+gate of the fallback."""
 
 
 def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
@@ -28,16 +29,16 @@ def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
     found = compare(case, trace, answer)
     if answer.gated is not None and any(c.verdict is Verdict.FAILED for c in found):
         found = compare(case, trace, answer._replace(tolerance=answer.gated()))
-    if answer.confirm is not None and any(_doubtful(c) for c in found):
+    if answer.confirm is not None and any(_doubtful(c, case) for c in found):
         precise = {c.array: c for c in compare(case, trace, answer._replace(tolerance=answer.confirm()))}
-        found = [precise[c.array] if _doubtful(c) else c for c in found]
+        found = [precise[c.array] if _doubtful(c, case) else c for c in found]
     if isinstance(case, RNNCase) and any(c.verdict is Verdict.NOT_COMPARABLE for c in found):
         found = _by_residual(case, trace, found)
     return found
 
 
-def _doubtful(c: Comparison) -> bool:
-    return c.verdict is Verdict.FAILED and 1 < c.margin <= GROSS
+def _doubtful(c: Comparison, case: Case) -> bool:
+    return c.verdict is Verdict.FAILED and c.rule != "form" and c.error * unit_roundoff(case.dtype) <= GROSS
 
 
 def _by_residual(case: RNNCase, trace: Trace, found: list[Comparison]) -> list[Comparison]:

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
+from rnncheck.lost_digits import lost_digits
 from rnncheck.trace import TIMED, Trace
 
 __all__ = [
@@ -175,41 +176,20 @@ class Ungated:
 
 
 def fallback(case: RNNCase, reference: Trace, run: Callable[[Case], Trace], draws: int = 4) -> Fallback:
-    """Measure, in `draws` reference runs, how much each array amplifies a change of 2^-40 in all that goes in."""
+    """Measure, in `draws` reference runs, how much each array amplifies a change of 2^-40 in all that goes in.
+
+    What no such change shows, digits lost beside 1, is added: `rnncheck.lost_digits`.
+    """
     rng = np.random.default_rng([case.seed, 0xA3])
     amplification = {name: np.zeros(1) for name in reference}
     for _ in range(draws):
         nudged = run(_nudge(case, rng))
-        for name, array in reference.items():
-            change, size = (peak(a, name in TIMED).ravel() for a in (nudged[name] - array, array))
-            amplification[name] = np.maximum(amplification[name], ratio(change, NUDGE * size))
-    for name, units in _saturation(case, reference).items():
-        amplification[name] = np.maximum(amplification[name], units)
+        changes = [(name, nudged[name] - array, NUDGE) for name, array in reference.items()]
+        changes += [(name, error, 1.0) for name, error in lost_digits(case, reference, rng).items()]
+        for name, change, unit in changes:
+            moved, size = (peak(a, name in TIMED).ravel() for a in (change, reference[name]))
+            amplification[name] = np.maximum(amplification[name], ratio(moved, unit * size))
     return Fallback(case.dtype, amplification)
-
-
-def _saturation(case: RNNCase, reference: Trace) -> dict[str, np.ndarray]:
-    """Return how many units of rounding 1 - h^2 costs where every unit of a step is saturated.
-
-    No change of the inputs shows it: a state that has been rounded to 1 - 1e-11 stays where it is, and its slope has
-    five digits.
-    """
-    if not {"h", "dh", "da"} <= set(reference):
-        return {}
-    h, dh, da = (np.asarray(reference[name], np.float64) for name in ("h", "dh", "da"))
-    lost = np.abs(dh) * (h * h if case.nonlinearity == "tanh" else 0.0)  # the slope of ReLU is exact
-    carried = np.zeros_like(lost)
-    carried[:-1] = lost[1:] @ np.abs(case.params["W_hh"]).astype(np.float64)
-    at_step, before = (ratio(peak(e, True).ravel(), peak(of, True).ravel()) for e, of in ((lost, da), (carried, dh)))
-    whole = ratio(lost.sum(axis=(0, 1)).max(), np.abs(da).sum(axis=(0, 1)).max()).reshape(1)
-    found = {"dh": before, "da": at_step, "dx": at_step, "dh0": at_step[:1]}
-    if "dlogits" in reference:  # p - 1 of a target that is all but certain
-        weight = np.where(case.y == case.ignore_index, 0.0, 1.0 if case.dloss is None else np.abs(case.dloss))
-        weight = weight / np.count_nonzero(weight) if case.reduction == "mean" else weight
-        found["dlogits"] = ratio(weight.max(axis=1), peak(np.asarray(reference["dlogits"]), True).ravel())
-        found["dh"] = np.maximum(before, found["dlogits"])
-        found["da"] = found["dx"] = np.maximum(at_step, found["dlogits"])
-    return {n: a for n, a in (found | dict.fromkeys(("dW_hh", "dW_xh", "db_h"), whole)).items() if n in reference}
 
 
 def _nudge(case: RNNCase, rng: np.random.Generator) -> RNNCase:

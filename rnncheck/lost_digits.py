@@ -1,0 +1,64 @@
+"""Digits that are lost where nothing that goes in can show it: beside 1.
+
+Two differences have a small result and lose its digits: the slope of tanh, 1 - h^2, where a unit is saturated, and
+p - 1, the gradient of a target that is all but certain. A state that has been rounded to 1 - 1e-11 stays where it is
+when the inputs are nudged, yet its slope has five digits; and what is lost at one step is carried back to all earlier
+ones. So the loss is followed back in time, to first order: born with a random sign, carried by W_hh and the slopes.
+"""
+
+import numpy as np
+
+from rnncheck.case import RNNCase
+from rnncheck.trace import Trace
+
+__all__ = ["lost_digits"]
+
+
+def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Draw, in units of u, an error of every array behind the two differences. A Trace without `dh`, `da`: nothing."""
+    if not {"h", "dh", "da"} <= set(reference):
+        return {}
+    h, dh = (np.asarray(reference[name], np.float64) for name in ("h", "dh"))
+    W_hh, W_xh = (case.params[name].astype(np.float64) for name in ("W_hh", "W_xh"))
+    tanh = case.nonlinearity == "tanh"
+    slope = 1 - h * h if tanh else (h > 0).astype(np.float64)
+    born = dh * h * h * rng.choice([-1.0, 1.0], size=h.shape) if tanh else np.zeros_like(h)  # ReLU's slope is exact
+
+    error: dict[str, np.ndarray] = {}
+    own = np.zeros_like(dh)
+    if "dlogits" in reference:
+        error["dlogits"] = _of_certain_targets(case, rng)
+        own = error["dlogits"] @ case.params["W_hy"].astype(np.float64)
+        error["dW_hy"] = np.tensordot(error["dlogits"], h, axes=((0, 1), (0, 1)))
+        error["db_y"] = error["dlogits"].sum(axis=(0, 1))
+    error["dh"] = _carried_back(case, own, born, slope, W_hh)
+    error["da"] = error["dh"] * slope + born
+    error["dh0"], error["dx"] = error["da"][0] @ W_hh, error["da"] @ W_xh
+    error["db_h"] = error["da"].sum(axis=(0, 1))
+    first = np.zeros_like(h[0]) if case.h0 is None else case.h0
+    error["dW_hh"] = np.tensordot(error["da"], np.concatenate([first[None], h[:-1]]), axes=((0, 1), (0, 1)))
+    x = case.x if case.x.ndim == 3 else (case.x[..., None] == np.arange(W_xh.shape[1]))
+    error["dW_xh"] = np.tensordot(error["da"], x.astype(np.float64), axes=((0, 1), (0, 1)))
+    return {name: array for name, array in error.items() if name in reference}
+
+
+def _of_certain_targets(case: RNNCase, rng: np.random.Generator) -> np.ndarray:
+    """Return an error of dlogits: at each target that counts, one rounding of 1, times what the loss is weighted by."""
+    weight = np.where(case.y == case.ignore_index, 0.0, 1.0 if case.dloss is None else np.abs(case.dloss))
+    if case.reduction == "mean":
+        weight = weight / max(np.count_nonzero(case.y != case.ignore_index), 1)
+    V = len(case.params["W_hy"])
+    return (case.y[..., None] == np.arange(V)) * (weight * rng.choice([-1.0, 1.0], size=case.y.shape))[..., None]
+
+
+def _carried_back(case: RNNCase, own: np.ndarray, born: np.ndarray, slope: np.ndarray, W_hh: np.ndarray) -> np.ndarray:
+    """Return the error of dh: that of its own step's readout, and what later steps hand back, as far as BPTT goes."""
+    T = len(own)
+    steps = {"full": T - 1, "windowed": case.k, "chunked": (case.k or 1) - 1}[case.bptt] or 0
+    handed = np.ones(T) if case.bptt != "chunked" else (np.arange(T) % (case.k or 1) != 0).astype(np.float64)
+    total, far = own.copy(), own * slope + born
+    for _ in range(min(steps, T - 1)):
+        far = (far[1:] * handed[1 : len(far), None, None]) @ W_hh
+        total[: len(far)] += far
+        far = far * slope[: len(far)]
+    return total

@@ -1,0 +1,142 @@
+"""What is lost beside 1 is followed back in time: held against a backward pass whose slopes and gradients are moved."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from numpy_impl.model import loss_and_grads
+from rnncheck.implementation import NumpyImpl
+from rnncheck.judge import judge
+from rnncheck.lost_digits import lost_digits
+from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.result import Verdict
+
+SEED = 5
+MOVE = 1e-6
+
+
+def moved_backward(case, trace, slope, dlogits):
+    """Backpropagate by the definition: the loss of every step goes back on its own, as far as BPTT lets it."""
+    T = len(slope)
+    W_hh, W_xh, W_hy = (case.params[name] for name in ("W_hh", "W_xh", "W_hy"))
+    dh, da = np.zeros_like(slope), np.zeros_like(slope)
+    for t in range(T):
+        back = dlogits[t] @ W_hy
+        first = {"full": 0, "windowed": max(0, t - (case.k or 0)), "chunked": t - t % (case.k or 1)}[case.bptt]
+        for s in range(t, first - 1, -1):
+            dh[s] += back
+            da[s] += back * slope[s]
+            back = (back * slope[s]) @ W_hh
+    h0 = np.zeros_like(slope[0]) if case.h0 is None else case.h0
+    h = np.concatenate([h0[None], trace["h"][:-1]])
+    x = case.x if case.x.ndim == 3 else (case.x[..., None] == np.arange(W_xh.shape[1])).astype(float)
+    return {
+        "dlogits": dlogits,
+        "dW_hy": np.einsum("tbv,tbh->vh", dlogits, trace["h"]),
+        "db_y": dlogits.sum((0, 1)),
+        "dh": dh,
+        "da": da,
+        "dW_hh": np.einsum("tbi,tbj->ij", da, h),
+        "dW_xh": np.einsum("tbi,tbj->ij", da, x),
+        "db_h": da.sum((0, 1)),
+        "dx": da @ W_xh,
+        "dh0": da[0] @ W_hh,
+    }
+
+
+@pytest.mark.parametrize(("reduction", "inputs"), [("sum", "ids"), ("mean", "dense"), ("none", "dense")])
+@pytest.mark.parametrize("how", [{}, {"bptt": "windowed", "k": 2}, {"bptt": "windowed", "k": 0}])
+def test_the_loss_is_that_of_a_moved_backward_pass(how, reduction, inputs):
+    case = make_rnn_case(Design(6, 2, H=4, V=3, reduction=reduction, inputs=inputs, ignored=0.2, **how), SEED)
+    trace = NumpyImpl().run(case)
+    found = lost_digits(case, trace, np.random.default_rng(1))
+
+    rng = np.random.default_rng(1)
+    signs = [rng.choice([-1.0, 1.0], size=shape) for shape in (trace["h"].shape, case.y.shape)]
+    counts = (case.y != case.ignore_index).astype(float)
+    weight = counts * (1.0 if case.dloss is None else np.abs(case.dloss))
+    weight = weight / counts.sum() if reduction == "mean" else weight
+    h = trace["h"]
+    slope, at = 1 - h * h, case.y[..., None] == np.arange(3)
+    of_slopes, of_targets = signs[0] * h * h, at * (weight * signs[1])[..., None]
+    changes = [
+        moved_backward(case, trace, slope + m * of_slopes, trace["dlogits"] + m * of_targets) for m in (MOVE, -MOVE)
+    ]
+    expected = {name: (up - changes[1][name]) / (2 * MOVE) for name, up in changes[0].items()}
+    if case.bptt == "windowed" and case.k:  # the total gradient of a state loses digits once, not once in each window
+        expected = {name: array for name, array in expected.items() if name in ("dlogits", "dW_hy", "db_y")}
+    for name, array in expected.items():
+        if name in trace:
+            np.testing.assert_allclose(found[name], array, rtol=1e-6, atol=1e-8, err_msg=name)
+
+
+def test_nothing_is_handed_over_a_cut():
+    design = Design(6, 2, H=4, V=3)
+    whole = make_rnn_case(replace(design, bptt="chunked", k=3), SEED)
+    trace = NumpyImpl().run(whole)
+    found = lost_digits(whole, trace, np.random.default_rng(1))
+    without = {**trace, "dh": np.where(np.arange(6)[:, None, None] < 3, 0.0, trace["dh"])}
+    rest = lost_digits(whole, without, np.random.default_rng(1))
+    assert not np.array_equal(found["dh"][:2], rest["dh"][:2])  # born in the first chunk, as long as it has gradients
+    later = {**trace, "dh": np.where(np.arange(6)[:, None, None] < 3, trace["dh"], 0.0)}
+    np.testing.assert_array_equal(
+        lost_digits(whole, later, np.random.default_rng(1))["dh"][:3], found["dh"][:3]
+    )  # what is born in the second chunk does not reach the first
+
+
+def test_relu_loses_only_what_certain_targets_lose():
+    case = make_rnn_case(Design(4, 2, nonlinearity="relu"), SEED)
+    case = replace(case, y=np.full_like(case.y, case.ignore_index))
+    assert all(
+        (array == 0).all() for array in lost_digits(case, NumpyImpl().run(case), np.random.default_rng(1)).values()
+    )
+
+
+def test_a_trace_without_the_nodes_tells_nothing():
+    case = make_rnn_case(Design(4, 2), SEED)
+    assert lost_digits(case, {"loss": np.zeros(())}, np.random.default_rng(1)) == {}
+
+
+# --- what it is for
+
+
+def saturated():
+    """Return a case whose saturated steps hand their loss to a step that is not, over targets that do not count."""
+    return make_rnn_case(Design(5, 1, H=1, V=3, gain=1.3, input_scale=12.0, ignored=0.4), 536236213)
+
+
+def backwards(case):
+    """Write the slope as (1 - h)(1 + h), which rounds otherwise; else the textbook."""
+    step = loss_and_grads(case.params, case.x, case.y, case.h0)
+    trace = NumpyImpl().run(case)
+    h = trace["h"]
+    later, da, dh = np.zeros_like(h[0]), np.zeros_like(h), np.zeros_like(h)
+    for t in reversed(range(len(h))):
+        dh[t] = step.dlogits[t] @ case.params["W_hy"] + later
+        da[t] = dh[t] * ((1 - h[t]) * (1 + h[t]))
+        later = da[t] @ case.params["W_hh"]
+    before = np.concatenate([case.h0[None], h[:-1]])
+    x = (case.x[..., None] == np.arange(case.params["W_xh"].shape[1])).astype(float)
+    weights = {"dW_hh": np.einsum("tbi,tbj->ij", da, before), "dW_xh": np.einsum("tbi,tbj->ij", da, x)}
+    return {**trace, "dh": dh, "da": da, "dh0": later, "db_h": da.sum((0, 1)), **weights}
+
+
+def verdicts(case, trace):
+    oracle = pytest.importorskip("rnncheck.oracle").LiveOracle()
+    return {c.array: c.verdict for c in judge(case, trace, oracle.answer(case))}
+
+
+def test_correct_code_is_not_blamed_for_what_saturation_hands_back():
+    pytest.importorskip("torch")
+    case = saturated()
+    for trace in (NumpyImpl().run(case), backwards(case)):
+        assert Verdict.FAILED not in verdicts(case, trace).values()
+
+
+@pytest.mark.parametrize("array", ["da", "dW_hh", "dlogits", "dh0"])
+def test_a_fault_is_seen_there_all_the_same(array):
+    pytest.importorskip("torch")
+    case = saturated()
+    trace = NumpyImpl().run(case)
+    assert verdicts(case, {**trace, array: 2 * trace[array]})[array] is Verdict.FAILED
