@@ -196,12 +196,12 @@ def _nudge(case: RNNCase, rng: np.random.Generator) -> RNNCase:
     """Multiply parameters, dense inputs and h0 by 1 ± 2^-40, in float64 so that the nudge is not rounded away."""
 
     def shake(array: np.ndarray) -> np.ndarray:
-        return array.astype(np.float64) * (1 + NUDGE * rng.choice([-1.0, 1.0], size=array.shape))
+        return array * rng.choice([1 - NUDGE, 1 + NUDGE], size=array.shape)
 
     return replace(
         case,
         params={name: shake(array) for name, array in case.params.items()},
-        x=case.x if case.x.dtype.kind in "iu" else shake(case.x),
+        x=shake(case.x) if case.x.dtype.kind == "f" else case.x,
         h0=None if case.h0 is None else shake(case.h0),
-        dloss=None if case.dloss is None else case.dloss.astype(np.float64),
+        dloss=None if case.dloss is None else np.asarray(case.dloss, np.float64),
     )
