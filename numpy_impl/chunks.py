@@ -51,7 +51,7 @@ def windows_backwards(T: int) -> Iterator[tuple[slice, bool]]:
         yield slice(T - steps, T), True
         T -= steps
     if T:
-        yield slice(0, T), False
+        yield slice(T), False
 
 
 def carry_in_chunks(

@@ -57,4 +57,4 @@ def _by_blocks(
     block = len(buffer)
     for stop in range(len(h), 0, -block):
         start = max(0, stop - block)
-        yield from slope(h[start:stop], nonlinearity, buffer[: stop - start])[::-1]
+        yield from slope(h[start:stop], nonlinearity, buffer[:stop])[::-1]  # the last block may be shorter

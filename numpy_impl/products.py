@@ -66,7 +66,7 @@ def product(
     """Write a b into `out`, in pieces along its longest side if it is too large for one."""
     (M, K), N = a.shape, b.shape[1]
     if M * N * K > SMALL:
-        if max(N, K) < M and (b.flags.c_contiguous or b.size < out.size):  # pieces are slow with a transposed b
+        if max(N, K) < M:
             return _by_rows(a, b, out, piece(M, N * K, workspace))
         if max(M, K) < N:
             return _by_columns(a, b, out, piece(N, M * K, workspace), workspace)

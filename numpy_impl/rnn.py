@@ -80,6 +80,7 @@ def rnn_backward(
     The gradient that reaches h0 is `dh0`; in the two truncated modes it comes from the windows, or from the chunk,
     that begin at the first step.
     """
+    check_nonlinearity(nonlinearity)
     check_bptt(bptt, k)
     da = dh if inplace else workspace.empty("da", dh.shape, dh.dtype)
     h = states[1:]
@@ -89,8 +90,9 @@ def rnn_backward(
         _carry_windowed(dh, df, W_hh, k)
         np.multiply(dh, df, out=da)
     elif bptt == "chunked":
-        for start in range(0, len(dh), k or 1):
-            chunk = slice(start, start + (k or 1))
+        assert k is not None  # here too
+        for start in range(0, len(dh), k):
+            chunk = slice(start, start + k)
             _carry_serial(dh[chunk], h[chunk], W_hh, nonlinearity, da[chunk], None, workspace)
     elif goes_in_chunks(*dh.shape[:2]):
         _carry_long(dh, h, W_hh, nonlinearity, da, workspace)
@@ -149,7 +151,7 @@ def _carry_windowed(
     far = dh
     for _ in range(min(k, len(dh) - 1)):
         da_later = far[1:] * df[1 : len(far)]
-        far = (da_later.reshape(-1, W_hh.shape[0]) @ W_hh).reshape(da_later.shape)
+        far = (da_later.reshape(-1, len(W_hh)) @ W_hh).reshape(da_later.shape)
         dh[: len(far)] += far
 
 

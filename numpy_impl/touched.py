@@ -31,7 +31,7 @@ class Optimizer(Protocol):
         """Whether an element whose gradient is zero stays as it is, and its state too."""
 
     def step(
-        self, w: np.ndarray, g: np.ndarray, state: State, lr: Scalar, *, inplace: bool = False
+        self, w: np.ndarray, g: np.ndarray, state: State, lr: Scalar, *, inplace: bool
     ) -> tuple[np.ndarray, State]:
         """Take one step."""
 
@@ -54,7 +54,7 @@ def step_touched(
     if not (few and optimizer.at_rest_without_gradient):
         return optimizer.step(params.flat, g, state, lr, inplace=True)[1]
     W_xh = params.layout.places["W_xh"]
-    for part in (slice(0, W_xh.start), slice(W_xh.stop, None)):
+    for part in (slice(W_xh.start), slice(W_xh.stop, None)):
         kept = {name: array[part] for name, array in state.items()}
         optimizer.step(params.flat[part], g[part], kept, lr, inplace=True)
     tokens = np.unique(x[x >= 0])
