@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from numpy_impl import chunks, rnn
@@ -66,10 +66,24 @@ def test_relu_goes_the_same_way(monkeypatch):
 
 def test_several_windows_hand_on_their_gradient(monkeypatch):
     monkeypatch.setattr(chunks, "WINDOW", 3 * CHUNK)
+    taken = []
+    monkeypatch.setattr(rnn, "carry_in_chunks", lambda *a: taken.append(carry_in_chunks(*a)) or taken[-1])
     dh, states, W_hh = problem(11 * CHUNK + 5)
-    _, expected, _ = serial(monkeypatch, dh, states, W_hh)
-    da, _ = rnn_backward(dh.copy(), states, W_hh)
-    assert_close_at_every_step(da, expected)
+    completed = dh.copy()
+    expected_dh, expected_da, _ = serial(monkeypatch, dh, states, W_hh)
+    da, _ = rnn_backward(completed, states, W_hh)
+    assert taken == [True] * 4, "where one refuses, the steps behind it hide what it does"
+    assert_close_at_every_step(da, expected_da)
+    assert_close_at_every_step(completed, expected_dh)
+
+
+def test_where_there_is_no_gradient_there_is_nothing_to_prove():
+    dh, states, W_hh = problem(LEAST)
+    dh[...] = 0
+    da = np.full_like(dh, np.nan)
+    assert carry_in_chunks(dh, states[1:], W_hh, "tanh", da, None)
+    assert not dh.any()
+    assert not da.any()
 
 
 def lossless(T: int):
@@ -97,6 +111,15 @@ def test_a_few_chunks_are_asked_before_all_are_worked_on(monkeypatch):
         carry_in_chunks(dh, states[1:], W_hh, "tanh", np.empty_like(dh), None)
 
 
+@pytest.mark.parametrize(("number", "asked"), [(40, 4), (10, 5), (2, 2)])
+def test_those_that_are_asked_are_few_if_there_are_many(monkeypatch, number, asked):
+    seen, times = set(), chunks._times
+    monkeypatch.setattr(chunks, "_times", lambda a, W, out: seen.add(len(a)) or times(a, W, out))
+    dh, states, W_hh = lossless(number * CHUNK)
+    assert not carry_in_chunks(dh, states[1:], W_hh, "relu", np.empty_like(dh), None)
+    assert seen == {asked}
+
+
 def test_what_the_few_did_not_see_is_noticed_later(monkeypatch):
     monkeypatch.setattr(chunks, "_seems_to_forget", lambda *a: True)
     test_a_gradient_that_lives_long_goes_step_by_step(monkeypatch)
@@ -113,11 +136,13 @@ def test_what_is_not_finite_goes_step_by_step(monkeypatch, value):
 
 
 @given(st.integers(1, 40_000))
+@example(CHUNK)
 def test_windows_cover_every_step_once(T):
     windows = list(windows_backwards(T))
     steps = [t for window, _ in reversed(windows) for t in range(T)[window]]
     assert steps == list(range(T))
     assert all(len(range(T)[w]) % CHUNK == 0 for w, in_chunks in windows if in_chunks)
+    assert sum(len(range(T)[w]) for w, in_chunks in windows if not in_chunks) == T % CHUNK
 
 
 def test_only_long_and_narrow_sequences_go_in_chunks():

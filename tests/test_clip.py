@@ -63,6 +63,29 @@ def test_norm_clipping_matches_hand_computed_values():
     assert_clips_by_norm(clip_grad_norm)
 
 
+def test_value_clipping_takes_gradients_of_any_shape():
+    g = np.array([[0.5, -3.0], [2.0, -0.25]])
+    np.testing.assert_array_equal(clip_grad_value(g, 1), [[0.5, -1.0], [1.0, -0.25]])
+    np.testing.assert_array_equal(clip_grad_value(g, 4), g)
+
+
+@pytest.mark.parametrize("g", [[0.5, -0.25], [1.0, -1.0], [-0.0, 0.0], []], ids=str)
+def test_what_lies_within_the_range_is_not_clipped_at_all(monkeypatch, g):
+    monkeypatch.setattr(np, "clip", None)
+    np.testing.assert_array_equal(clip_grad_value(np.array(g), 1), g)
+    with pytest.raises(TypeError, match="not callable"):
+        clip_grad_value(np.array([*g, 1.5]), 1)
+
+
+@pytest.mark.parametrize("place", range(11))
+@pytest.mark.parametrize("large", [9.0, -9.0, math.nan])
+def test_a_long_vector_is_looked_through_to_its_end(monkeypatch, place, large):
+    monkeypatch.setattr("numpy_impl.clip.PIECE", 4)
+    g, expected = np.zeros(11), np.zeros(11)
+    g[place], expected[place] = large, np.clip(large, -1, 1)
+    np.testing.assert_array_equal(clip_grad_value(g, 1), expected)
+
+
 FAULTY_VALUE = {
     "from above only": lambda g, bound: np.minimum(g, bound),
     "from below only": lambda g, bound: np.maximum(g, -bound),

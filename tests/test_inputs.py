@@ -1,4 +1,4 @@
-"""The input projection and its gradient: ids, dense vectors, *no token*, and the two ways to sum by token."""
+"""The input projection and its gradient: ids, dense vectors, *no token*, and the ways to sum by token."""
 
 from collections.abc import Callable
 
@@ -37,10 +37,17 @@ def assert_close(actual: np.ndarray, expected: np.ndarray) -> None:
     assert np.abs(actual - expected).max() <= limit
 
 
-@pytest.fixture(params=["one-hot product", "sorted by token"])
+ALWAYS, NEVER = 10**9, -1
+WAYS = {"one-hot product": (ALWAYS, ALWAYS), "sorted by token": (NEVER, ALWAYS), "sorted in blocks": (NEVER, 3)}
+"""Limit of the one-hot product; rows that are sorted at a time."""
+
+
+@pytest.fixture(params=WAYS)
 def path(request, monkeypatch):
-    """Take each of the two ways to sum by token, whatever the size."""
-    monkeypatch.setattr(inputs, "ONE_HOT_LIMIT", 10**9 if request.param == "one-hot product" else -1)
+    """Take each of the ways to sum by token, whatever the size."""
+    limit, block = WAYS[request.param]
+    monkeypatch.setattr(inputs, "ONE_HOT_LIMIT", limit)
+    monkeypatch.setattr(inputs, "BLOCK", block)
 
 
 # --- ids
@@ -80,15 +87,18 @@ def test_no_token_alone_gives_no_gradient():
 
 @given(seeds, sizes)
 @settings(**EXAMPLES)
-def test_both_ways_to_sum_by_token_agree(seed, TBIH):
+def test_all_ways_to_sum_by_token_agree(seed, TBIH):
     x, _, _, da = draw(seed, *TBIH)
     I, N, H = TBIH[2], x.size, da.shape[-1]
     with pytest.MonkeyPatch.context() as patch:
         found = []
-        for limit in (10**9, -1):
+        for limit, block in WAYS.values():
             patch.setattr(inputs, "ONE_HOT_LIMIT", limit)
+            patch.setattr(inputs, "BLOCK", block)
             found.append(inputs._sum_by_token(da.reshape(N, H), x.ravel(), I))
-    assert_close(*found)
+    product, by_token, in_blocks = found
+    assert_close(by_token, product)
+    assert_close(in_blocks, product)
 
 
 def test_the_limit_lies_where_it_says():
@@ -96,6 +106,17 @@ def test_the_limit_lies_where_it_says():
     x, W_xh, _, da = draw(1, T=50, B=8, I=60, H=3)
     assert x.size * 60 > inputs.ONE_HOT_LIMIT
     assert_close(input_backward(da, x, W_xh)[0], input_backward(da, one_hot(x, 60, np.float64), W_xh)[0])
+
+
+@pytest.mark.parametrize(
+    ("N", "I", "way"), [(6, 4, "_one_hot"), (7, 4, "_add_segments"), (2, 5, "_add_segments"), (8, 3, "_one_hot")]
+)
+def test_the_product_is_taken_for_few_entries_of_few_tokens(monkeypatch, N, I, way):
+    monkeypatch.setattr(inputs, "ONE_HOT_LIMIT", 24)
+    monkeypatch.setattr(inputs, "ONE_HOT_TOKENS", 4)
+    monkeypatch.setattr(inputs, way, None)
+    with pytest.raises(TypeError, match="not callable"):
+        input_backward(np.ones((N, 1, 2)), np.zeros((N, 1), int), np.ones((2, I)))
 
 
 # --- ids are one-hot vectors

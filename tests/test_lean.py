@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_impl import lean
+from numpy_impl import lean, products
 from numpy_impl.init import init_params
 from numpy_impl.lean import lean_loss_and_grads
 from numpy_impl.loss import IGNORE_INDEX
 from numpy_impl.model import loss_and_grads
+from numpy_impl.workspace import Workspace
 
 ULPS = 256
 """Sums in blocks against sums in one: units in the last place of the largest entry."""
@@ -31,6 +32,8 @@ MODES: list[dict[str, Any]] = [
 def problem(seed=0, T=9, B=2, I=6, H=4, V=5, dtype=np.float64, dense=False, biases=True):
     rng = np.random.default_rng(seed)
     params = init_params("uniform", I, H, V, rng, biases=biases, dtype=np.dtype(dtype))
+    for name in ("b_h", "b_y") if biases else ():  # they start at zero, where one that is left out does not show
+        params[name] = rng.standard_normal(params[name].shape).astype(dtype)
     x = rng.standard_normal((T, B, I)).astype(dtype) if dense else rng.integers(-1, I, (T, B))
     y = rng.integers(0, V, (T, B))
     y[rng.random((T, B)) < 0.2] = IGNORE_INDEX
@@ -66,6 +69,26 @@ def test_blocks_of_any_length_agree(seed, T, B, mode, block):
         close_in_blocks(lean_loss_and_grads, *problem(seed, T, B), **mode)
 
 
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.longdouble])
+def test_blocks_keep_the_dtype(monkeypatch, dtype, mode):
+    monkeypatch.setattr(lean, "BLOCK", 20)
+    close_in_blocks(lean_loss_and_grads, *problem(dtype=dtype), **mode)
+
+
+@pytest.mark.parametrize(
+    ("block", "steps"), [(70, [7]), (69, [6, 1]), (20, [2, 2, 2, 1]), (19, [1] * 7), (10, [1] * 7), (1, [1] * 7)]
+)
+def test_no_more_logits_than_a_block_exist_at_a_time_but_for_one_step(monkeypatch, block, steps):
+    seen, readout = [], lean.readout
+    monkeypatch.setattr(lean, "BLOCK", block)
+    monkeypatch.setattr(
+        lean, "readout", lambda params, h, *rest, **add: seen.append(len(h)) or readout(params, h, *rest, **add)
+    )
+    lean_loss_and_grads(*problem(T=7, B=2, V=5))
+    assert seen == steps
+
+
 def forgetting_a_block(params, x, y, h0, **mode):
     cut = y.copy()
     cut[-1] = np.where(cut[-1] == IGNORE_INDEX, 0, IGNORE_INDEX)
@@ -83,7 +106,9 @@ def test_a_wrong_sum_over_blocks_is_caught(wrong):
 
 
 def test_one_loss_per_step_is_refused():
-    with pytest.raises(ValueError, match=r'reduction is "none", which asks for one loss per step'):
+    with pytest.raises(
+        ValueError, match=r'^reduction is "none", which asks for one loss per step; use model.loss_and_grads$'
+    ):
         lean_loss_and_grads(*problem(), reduction="none")
 
 
@@ -102,6 +127,24 @@ def test_bad_input_is_refused_as_in_the_model():
         with pytest.raises(expected.type) as found:
             lean_loss_and_grads(*bad)
         assert str(found.value) == str(expected.value)
+
+
+def test_da_takes_the_place_of_dh_and_dlogits_that_of_the_logits():
+    workspace = Workspace()
+    lean_loss_and_grads(*problem(), workspace=workspace)
+    kept = {name for name, _ in workspace._memory}
+    assert {"states", "dh", "logits"} <= kept
+    assert not {"da", "dlogits"} & kept
+
+
+@pytest.mark.parametrize("function", [lean_loss_and_grads, loss_and_grads])
+def test_a_run_that_says_how_products_are_cut_does_not_ask_the_machine(monkeypatch, function):
+    monkeypatch.setattr(products, "SMALL", 2)
+    monkeypatch.setattr(products, "SHORTEST", 0.01)
+    monkeypatch.setattr(products, "panels_pay", None)
+    function(*problem(), workspace=Workspace(panels=False))
+    with pytest.raises(TypeError, match="not callable"):
+        function(*problem(), workspace=Workspace())
 
 
 def peak_in_states(function) -> float:

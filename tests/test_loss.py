@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_impl.loss import IGNORE_INDEX, CrossEntropy, cross_entropy, cross_entropy_backward, softmax
+from numpy_impl.loss import (
+    IGNORE_INDEX,
+    CrossEntropy,
+    cross_entropy,
+    cross_entropy_and_gradient,
+    cross_entropy_backward,
+    softmax,
+)
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 REDUCTIONS = ["sum", "mean", "none"]
@@ -406,3 +413,66 @@ def test_values_by_hand_catch(forward, backward):
 def test_relation_catches(relation, forward, backward):
     with pytest.raises(AssertionError):
         RELATIONS[relation](Problem.draw(9), forward, backward)
+
+
+# --- both in one pass
+
+
+def as_the_two_functions(one_pass: Callable, p: Problem, **options) -> None:
+    loss, dlogits = one_pass(p.logits.copy(), p.y, p.reduction, dloss=p.dloss, **options)
+    np.testing.assert_array_equal(loss, cross_entropy(p.logits, p.y, p.reduction).loss, strict=True)
+    np.testing.assert_array_equal(dlogits, gradient(p), strict=True)
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_one_pass_gives_the_bits_of_the_two_functions(dtype, reduction, ignored):
+    p = Problem.draw(3, reduction=reduction, ignored=ignored, dtype=dtype)
+    as_the_two_functions(cross_entropy_and_gradient, p)
+    as_the_two_functions(cross_entropy_and_gradient, p, out=np.full_like(p.logits, np.nan))
+
+
+def test_one_pass_writes_where_it_is_told_to_and_the_logits_stay_otherwise():
+    p, out = Problem.draw(4), np.empty((5, 3, 4))
+    logits = p.logits.copy()
+    assert cross_entropy_and_gradient(logits, p.y, dloss=p.dloss, out=out)[1] is out
+    np.testing.assert_array_equal(logits, p.logits)
+    assert cross_entropy_and_gradient(logits, p.y, dloss=p.dloss, out=logits)[1] is logits
+    np.testing.assert_array_equal(logits, out)
+
+
+def test_one_pass_sums_if_nothing_is_said_and_takes_any_mark_for_what_is_ignored():
+    p = Problem.draw(5)
+    marked = np.where(p.y == IGNORE_INDEX, 77, p.y)
+    expected = cross_entropy_and_gradient(p.logits, p.y, "sum")
+    for found in (
+        cross_entropy_and_gradient(p.logits, p.y),
+        cross_entropy_and_gradient(p.logits, p.y, dloss=np.asarray(1.0)),
+        cross_entropy_and_gradient(p.logits, marked, ignore_index=77),
+    ):
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"reduction": "none"}, ValueError, "dloss is missing"),
+        ({"dloss": np.ones((5, 3))}, ValueError, "dloss has shape (5, 3), expected ()"),
+        ({"dloss": np.float32([1])[0:1].reshape(())}, TypeError, "dloss is float32"),
+        ({"reduction": "max"}, ValueError, "reduction is 'max'"),
+        ({"ignore_index": 1}, ValueError, "y["),
+    ],
+)
+def test_one_pass_refuses_what_the_two_functions_refuse(options, error, words):
+    p = Problem.draw(6)
+    with pytest.raises(error) as caught:
+        cross_entropy_and_gradient(p.logits, p.y, **options)
+    assert str(caught.value).startswith(words)
+
+
+def test_a_gradient_of_another_reduction_shows():
+    p = Problem.draw(7, reduction="mean")
+    with pytest.raises(AssertionError):
+        as_the_two_functions(lambda z, y, reduction, dloss: cross_entropy_and_gradient(z, y, "sum", dloss=dloss), p)

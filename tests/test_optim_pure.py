@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from numpy_impl import optim
 from numpy_impl.optim import SGD, Adagrad
 
 A_FEW_ROUNDINGS = 8 * float(np.finfo(float).eps)  # of one step
@@ -60,6 +61,45 @@ def test_a_longdouble_step_is_computed_in_longdouble(name):
         steps[dtype] = w
     assert steps[np.longdouble] != steps[np.float64]
     np.testing.assert_allclose(steps[np.float64], steps[np.longdouble].astype(float), rtol=3 * A_FEW_ROUNDINGS)
+
+
+def steps_to_the_same_bits_in_pieces(monkeypatch, optimiser, shape) -> None:
+    rng = np.random.default_rng(1)
+    w, *gradients = rng.standard_normal((4, *shape))
+    ends = []
+    for piece in (optim.PIECE, 4):
+        monkeypatch.setattr(optim, "PIECE", piece)
+        end, state = w, optimiser.init(w)
+        for g in gradients:
+            end, state = optimiser.step(end, g, state, 0.1)
+        ends.append([end, *state.values()])
+    for whole, pieces in zip(*ends, strict=True):
+        np.testing.assert_array_equal(pieces, whole)
+
+
+@pytest.mark.parametrize("shape", [(16,), (17,), (23,), (24,), (3, 7)])
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_a_long_vector_is_stepped_in_pieces_to_the_same_bits(monkeypatch, name, shape):
+    steps_to_the_same_bits_in_pieces(monkeypatch, OPTIMISERS[name], shape)
+
+
+def test_a_piece_that_is_left_out_shows(monkeypatch):
+    update = Adagrad._update
+    monkeypatch.setattr(Adagrad, "_update", lambda self, w, *rest: w.size == 1 or update(self, w, *rest))
+    with pytest.raises(AssertionError):
+        steps_to_the_same_bits_in_pieces(monkeypatch, Adagrad(), (17,))
+
+
+@pytest.mark.parametrize(
+    ("shape", "pieces"), [((16,), [(16,)]), ((17,), [(4,), (4,), (4,), (4,), (1,)]), ((17, 1), [(17, 1)])]
+)
+def test_a_vector_is_cut_from_more_than_four_pieces_on_and_other_arrays_are_not(monkeypatch, shape, pieces):
+    monkeypatch.setattr(optim, "PIECE", 4)
+    seen, update = [], Adagrad._update
+    monkeypatch.setattr(Adagrad, "_update", lambda self, w, *rest: seen.append(w.shape) or update(self, w, *rest))
+    w = np.ones(shape)
+    Adagrad().step(w, w, Adagrad().init(w), 0.1)
+    assert seen == pieces
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
@@ -174,6 +214,7 @@ def run_float32(optimiser):
         ({"w": [1.0] * 3}, TypeError, "w is a list, expected a NumPy array; convert it with np.asarray(w)"),
         ({"g": [1.0] * 3}, TypeError, "g is a list, expected a NumPy array; convert it with np.asarray(g)"),
         ({"state": None}, TypeError, "state is a NoneType, expected what init(w) or the step before returned"),
+        ({"state": [0.0]}, TypeError, "state is a list, expected what init(w) or the step before returned"),
         (
             {"state": {"v": [1.0] * 3, "started": np.array(True)}},
             TypeError,

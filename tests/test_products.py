@@ -13,7 +13,7 @@ from numpy_impl.workspace import FRESH, Fresh, Workspace
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 PIECES, WHOLE = Fresh(panels=True), Fresh(panels=False)
-SIZES = [(1, 1, 1), (12, 8, 6), (6, 48, 8), (8, 6, 48), (64, 4, 4), (7, 13, 5), (2, 97, 3)]
+SIZES = [(1, 1, 1), (12, 8, 6), (6, 48, 8), (8, 6, 48), (64, 4, 4), (7, 13, 5), (2, 97, 3), (2, 3, 48)]
 seeds = st.integers(0, 2**32 - 1)
 
 
@@ -78,6 +78,51 @@ def test_pieces_are_taken_where_they_should_be():
     assert state_product(np.ones((12, 12)), 9, 1, PIECES)[0] is np.ndarray.dot  # a row: another routine
 
 
+@pytest.mark.parametrize(
+    ("B", "T", "copied"), [(1, 1, False), (1, 2 * 5 - 1, False), (1, 2 * 5, True), (2, 1, True), (3, 100, True)]
+)
+def test_a_transposed_matrix_is_copied_where_that_pays(B, T, copied):
+    W = whole_numbers(3, 5, 5)
+    assert state_product(W, T, B, WHOLE)[1] is W
+    transposed = W.T
+    prepared = state_product(transposed, T, B, WHOLE)[1]
+    assert (prepared is not transposed) is copied
+    assert prepared.flags.c_contiguous is copied
+
+
+@pytest.mark.usefixtures("_tiny")
+@pytest.mark.parametrize(("B", "panels"), [(1, False), (2, True)])
+def test_two_rows_are_cut_and_one_is_not(B, panels):
+    assert (state_product(np.ones((12, 12)), 9, B, PIECES)[0] is products._times_panels) is panels
+
+
+CUT = {
+    "rows": ((64, 4, 4), (16, 4, 4)),
+    "rows of three": ((63, 5, 6), (21, 3, 6)),
+    "columns, as rows of the transposed product": ((6, 48, 8), (24, 2, 8)),
+    "terms": ((2, 3, 48), (3, 2, 16)),
+    "a prime number of rows": ((67, 4, 4), None),
+    "a prime number of columns": ((2, 97, 3), None),
+    "terms, but the partial sums would be too large": ((8, 6, 48), None),
+    "terms, and the partial sums are just too large": ((2, 2, 58), None),
+    "two sides equally long": ((10, 10, 2), None),
+    "columns and terms equally many": ((2, 10, 10), None),
+    "rows and terms equally many": ((10, 2, 10), None),
+    "small": ((25, 2, 2), None),
+}
+
+
+@pytest.mark.usefixtures("_tiny")
+@pytest.mark.parametrize(("sizes", "stack"), CUT.values(), ids=CUT)
+def test_a_product_is_cut_along_its_longest_side(monkeypatch, sizes, stack):
+    (M, N, K), stacks, matmul = sizes, [], np.matmul
+    monkeypatch.setattr(np, "matmul", lambda a, b, **out: stacks.append(a.shape) or matmul(a, b, **out))
+    for workspace, expected in ((PIECES, [stack] if stack else []), (WHOLE, [])):
+        equal_to_the_plain_product(by_product(workspace), M, N, K, np.float64, False)
+        assert stacks == expected
+        stacks.clear()
+
+
 @given(st.integers(1, 5000), st.integers(1, 100_000))
 @settings(max_examples=50, deadline=None)
 def test_a_piece_divides_and_is_small(side, others):
@@ -90,6 +135,8 @@ def test_sizes_of_the_field():
     assert piece(512, 4 * 512, PIECES) == 256
     assert piece(512, 32 * 512, PIECES) == 32
     assert piece(100, 1 * 100, PIECES) == 0  # small as it is
+    assert piece(1000, 1000, PIECES) == 0  # just small enough
+    assert piece(64, 62_500, PIECES) == 16  # just not too short
     assert piece(509, 32 * 509, PIECES) == 0  # a prime has no pieces
 
 
@@ -154,6 +201,7 @@ def test_the_answer_does_not_change_within_a_process(monkeypatch):
 def test_small_products_do_not_ask(monkeypatch):
     monkeypatch.setattr(products.np, "show_config", None)
     state_product(np.ones((50, 50)), 8, 1, FRESH)
+    assert piece(10**6, 70_000, FRESH) == 0  # too large for any piece
     product(np.ones((8, 50)), np.ones((50, 27)), np.empty((8, 27)), FRESH)
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from numpy_impl.rnn import rnn_backward, rnn_forward, weight_gradient
+from numpy_impl.rnn import rnn_backward, rnn_forward, rnn_forward_, weight_gradient
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 ULPS = 256
@@ -293,10 +293,25 @@ def test_layout_of_the_inputs_does_not_matter():
             assert_close(found[name], expected[name], name)
 
 
+def test_tanh_is_meant_if_nothing_is_said():
+    p = Problem.draw(7)
+    states = rnn_forward(p.xp, p.h0, p.W_hh, "tanh")
+    in_place = np.concatenate([p.h0[None], p.xp])
+    np.testing.assert_array_equal(rnn_forward_(in_place, p.W_hh), states)
+    assert rnn_forward_(in_place, p.W_hh) is in_place
+    np.testing.assert_array_equal(
+        rnn_backward(p.dh.copy(), states, p.W_hh)[0], rnn_backward(p.dh, states, p.W_hh, "tanh")[0]
+    )
+
+
 def test_unknown_words_are_refused():
     p = Problem.draw(7)
     with pytest.raises(ValueError, match="nonlinearity is 'sigmoid', expected one of tanh, relu"):
         rnn_forward(p.xp, p.h0, p.W_hh, "sigmoid")
+    for wrong in ("sigmoid", "TANH"):
+        with pytest.raises(ValueError, match=f"nonlinearity is '{wrong}', expected one of tanh, relu"):
+            rnn_backward(np.zeros((1, 1, 1)), np.zeros((2, 1, 1)), np.ones((1, 1)), wrong)
+    rnn_backward(np.zeros((1, 1, 1)), np.zeros((2, 1, 1)), np.ones((1, 1)))
     with pytest.raises(ValueError, match="bptt is 'truncated', expected one of full, windowed, chunked"):
         rnn_backward(p.dh, rnn_forward(*p[:3]), p.W_hh, bptt="truncated")
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 
+from numpy_impl import quick
 from numpy_impl.init import init_params
 from numpy_impl.inputs import NO_TOKEN
 from numpy_impl.loss import softmax
@@ -31,10 +32,10 @@ def uniforms(T=T, B=B, seed=1, dtype=np.float64):
     return np.random.default_rng(seed).random((T, B)).astype(dtype)
 
 
-def assert_reads_what_it_writes(sample_, nonlinearity="tanh", biases=True):
+def assert_reads_what_it_writes(sample_, nonlinearity="tanh", biases=True, B=B):
     """The text written, read by the forward pass: its softmax is what each token was drawn from."""
-    params, first, h0 = model(biases=biases), np.array([0, NO_TOKEN, 3]), 0.3 * np.ones((B, H))
-    u = uniforms()
+    params, first, h0 = model(biases=biases), np.array([0, NO_TOKEN, 3])[:B], 0.3 * np.ones((B, H))
+    u = uniforms(B=B)
     tokens, p, h_T = sample_(params, first, u, h0, nonlinearity=nonlinearity)
     read = forward(params, np.vstack([first[None], tokens[:-1]]), h0, nonlinearity=nonlinearity)
     np.testing.assert_allclose(p, softmax(read.logits), rtol=0, atol=ROUNDING)
@@ -42,10 +43,27 @@ def assert_reads_what_it_writes(sample_, nonlinearity="tanh", biases=True):
     np.testing.assert_array_equal(tokens, (softmax(read.logits).cumsum(axis=-1) <= u[..., None]).sum(axis=-1))
 
 
+@pytest.mark.parametrize("streams", [B, 1])
 @pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
 @pytest.mark.parametrize("biases", [True, False])
-def test_each_token_is_drawn_from_the_forward_pass_on_all_before_it(nonlinearity, biases):
-    assert_reads_what_it_writes(sample, nonlinearity, biases)
+def test_each_token_is_drawn_from_the_forward_pass_on_all_before_it(nonlinearity, biases, streams):
+    assert_reads_what_it_writes(sample, nonlinearity, biases, streams)
+
+
+@pytest.mark.parametrize(
+    "plain", [{}, {"temperature": 0.5}, {"nonlinearity": "relu"}, {"h0": np.ones((1, H))}], ids="-".join
+)
+def test_one_stream_that_is_drawn_plainly_is_written_quickly(monkeypatch, plain):
+    monkeypatch.setattr(quick, "write", None)
+    with pytest.raises(TypeError, match="not callable"):
+        sample(model(), np.array([0]), uniforms(B=1), **plain)
+
+
+@pytest.mark.parametrize("careful", [{"method": "greedy"}, {"top_k": 2}, {"top_p": 0.5}, {"stop": 1}], ids="-".join)
+def test_any_other_is_written_carefully(monkeypatch, careful):
+    monkeypatch.setattr(quick, "write", None)
+    assert sample(model(), np.array([0]), uniforms(B=1), **careful).tokens.shape == (T, 1)
+    assert sample(model(), np.array([0, 1]), uniforms(B=2)).tokens.shape == (T, 2)
 
 
 def state_not_fed_back(params, first, u, h0, **settings):

@@ -97,7 +97,7 @@ def test_stream_yields_what_sample_returns(stop):
         {"top_p": 0.5},
         {"h0": np.full((B, H), 0.8)},
     ],
-    ids=str,
+    ids="-".join,
 )
 def test_stream_heeds_every_setting_that_sample_heeds(settings):
     params, first, u = model(), np.array([0, 4, 2]), uniforms(40)

@@ -6,14 +6,14 @@ import pytest
 from numpy_impl import touched
 from numpy_impl.flat import Flat
 from numpy_impl.optim import SGD, Adagrad
-from numpy_impl.touched import step_touched
+from numpy_impl.touched import FEW, step_touched
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 OPTIMIZERS = [SGD(), Adagrad(), Adagrad(eps=1e-8, eps_inside=True), Adagrad(initial_accumulator=0.1)]
 MOMENTUM = [SGD(momentum=0.9), SGD(momentum=0.9, dampening=0.9, zero_start=True)]
 H, I = 3, 40
 X = {
-    "ids": np.array([[3, 7], [3, -1]]),
+    "ids": np.array([[3, 0], [3, -1]]),
     "no token": np.full((2, 1), -1),
     "many": np.arange(I)[:, None],
     "dense": np.zeros((2, 1, I)),
@@ -59,7 +59,7 @@ def test_every_bit_is_that_of_the_whole_step(optimizer, x, dtype, order):
 
 
 class Counting(Adagrad):
-    """Notes how many elements it was given."""
+    """Notes how many elements it was given, call by call."""
 
     def step(self, w, g, state, lr, *, inplace=False):
         seen.append(w.size)
@@ -67,14 +67,33 @@ class Counting(Adagrad):
 
 
 seen: list[int] = []
+WHOLE = [H * I + H * H + H]
 
 
-@pytest.mark.parametrize(("x", "elements"), [("ids", H * H + H + 2 * H), ("many", H * I + H * H + H)])
-def test_what_is_left_out_is_left_out(x, elements):
-    params, g, state = problem(X[x], Adagrad(), np.float64, "W_xh W_hh b_h")
+def elements_seen(x: np.ndarray) -> list[int]:
+    params, g, state = problem(x, Adagrad(), np.float64, "W_xh W_hh b_h")
     seen.clear()
-    step_touched(Counting(), params, g, state, 0.1, X[x])
-    assert sum(seen) == elements
+    step_touched(Counting(), params, g, state, 0.1, x)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (X["ids"], [0, H * H + H, 2 * H]),
+        (np.arange(I // FEW)[:, None], [0, H * H + H, I // FEW * H]),
+        (np.arange(I // FEW + 1)[:, None], WHOLE),
+        (X["many"], WHOLE),
+        (X["dense"], WHOLE),
+    ],
+)
+def test_what_is_left_out_is_left_out_if_there_are_few_tokens_among_many(x, expected):
+    assert elements_seen(x) == expected
+
+
+def test_a_small_matrix_is_not_cut(monkeypatch):
+    monkeypatch.setattr(touched, "LARGE", H * I + 1)
+    assert elements_seen(X["ids"]) == WHOLE
 
 
 # --- the twins

@@ -75,11 +75,19 @@ def test_memory_is_used_again():
     workspace, dtype = Workspace(), np.dtype(float)
     first = workspace.empty("h", (4, 2, 3), dtype)
     assert workspace.empty("h", (4, 2, 3), dtype) is first
-    assert np.shares_memory(workspace.empty("h", (2, 2, 3), dtype), first)
+    for smaller_or_as_large in [(2, 2, 3), (2, 4, 3), (24,)]:
+        assert np.shares_memory(workspace.empty("h", smaller_or_as_large, dtype), first)
     assert not np.shares_memory(workspace.empty("da", (4, 2, 3), dtype), first)
     assert not np.shares_memory(workspace.empty("h", (4, 2, 3), np.dtype(np.float32)), first)
     larger = workspace.empty("h", (5, 2, 3), dtype)
     assert not np.shares_memory(larger, first)
+    assert np.shares_memory(workspace.empty("h", (4, 2, 3), dtype), larger)
+
+
+def test_memory_that_has_become_too_small_is_let_go():
+    workspace, dtype = Workspace(), np.dtype(float)
+    workspace.empty("h", (4, 2, 3), dtype)
+    larger = workspace.empty("h", (5, 2, 3), dtype)
     assert np.shares_memory(workspace.empty("h", (4, 2, 3), dtype), larger)
 
 
@@ -91,6 +99,21 @@ def test_steps_are_views():
         for t, step in enumerate(steps):
             step[...] = t
         assert array[:, 0, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_steps_are_made_once():
+    workspace, dtype = Workspace(), np.dtype(float)
+    array = workspace.empty("h", (4, 2, 3), dtype)
+    steps = workspace.steps(array)
+    assert isinstance(steps, list)
+    workspace.empty("da", (4, 2, 3), dtype)
+    assert workspace.steps(workspace.empty("h", (4, 2, 3), dtype)) is steps
+
+
+def test_what_has_no_axis_of_time_has_no_steps():
+    workspace = Workspace()
+    carry = workspace.empty("carry", (2, 3), np.dtype(float))
+    assert workspace.steps(carry) is carry
 
 
 def test_steps_of_another_array_are_its_own():
