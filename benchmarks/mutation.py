@@ -11,9 +11,12 @@ and mutmut forks them all from one process: so the hook is installed here, befor
 docs/mutation.md.
 """
 
+import gc
+import importlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from hypothesis import Phase, settings
@@ -22,6 +25,7 @@ from jaxtyping import install_import_hook
 ONE_PROCESS = ["run", "--max-children", "1"]
 VERDICTS = {1: "killed", 0: "survived", None: "unjudged", 5: "no tests", 33: "no tests"}
 TIMEOUT = {24, -24, 36, 152}
+SETTLED = {"killed", "timeout", "unjudged"}
 
 
 def verdict(exit_code: int | None) -> str:
@@ -42,8 +46,48 @@ def verdicts() -> dict[str, dict[str, str]]:
 
 def alive() -> list[str]:
     """Name the mutants that no failing test has killed."""
-    settled = ("killed", "timeout", "unjudged")
-    return [name for module in verdicts().values() for name, end in module.items() if end not in settled]
+    return [name for module in verdicts().values() for name, end in module.items() if end not in SETTLED]
+
+
+def forget_the_living() -> None:
+    """Take back the verdict on each of them, so that the next run judges it, or the one after that if it is stopped."""
+    again = set(alive())
+    for path in Path("mutants").rglob("*.py.meta"):
+        data = json.loads(path.read_text())
+        codes = data["exit_code_by_key"]
+        data["exit_code_by_key"] = {name: None if name in again else code for name, code in codes.items()}
+        path.write_text(json.dumps(data, indent=4))
+
+
+def own_first(mutant: str | None, tests: list[str]) -> list[list[str]]:
+    """Split the tests in two rounds: those of the mutant's own module notice most, and are few files to collect."""
+    module = mutant.split(".")[1] if mutant else None
+    rounds: dict[bool, list[str]] = {True: [], False: []}
+    for test in tests:
+        rounds[test.startswith(f"tests/test_{module}")].append(test)
+    return [some for some in rounds.values() if some] or [[]]
+
+
+def quicken() -> None:
+    """Run the quick tests before the slow, and keep the garbage collector away from what all processes inherit."""
+    from mutmut.runners.harness import PytestRunner
+    from mutmut.state import state
+    from mutmut.workers import isolation
+
+    class QuickFirst(PytestRunner):
+        def warm_up(self) -> None:
+            super().warm_up()
+            importlib.import_module("torch._dynamo")  # else the first step of torch.optim does it, in every process
+            gc.freeze()
+
+        def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+            for some in own_first(mutant_name, sorted(tests, key=state().duration_by_test.__getitem__)):
+                exit_code = super().run_tests(mutant_name=mutant_name, tests=some)
+                if exit_code:
+                    break
+            return exit_code
+
+    isolation.PytestRunner = QuickFirst
 
 
 def print_score() -> None:
@@ -62,11 +106,14 @@ if __name__ == "__main__":
     arguments = sys.argv[1:]
     if arguments == ["score"]:
         print_score()
-    elif arguments != ["again"] or alive():
+    else:
         from mutmut.__main__ import cli
 
         install_import_hook(["numpy_impl", "reference"], "beartype.beartype")
         # the same examples in every run, and none made smaller: whether a test fails is all that is asked
         settings.register_profile("mutation", derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
         settings.load_profile("mutation")
-        cli({"": ONE_PROCESS, "again": [*ONE_PROCESS, *alive()]}.get(" ".join(arguments), arguments))
+        quicken()
+        if arguments == ["again"]:
+            forget_the_living()
+        cli(ONE_PROCESS if arguments in ([], ["again"]) else arguments)
