@@ -1,6 +1,5 @@
 """The rules: what they let pass, what they catch, and where they refuse to judge."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from rnncheck.tolerance import (
     PathRule,
     PeakRule,
     Ungated,
-    _saturation,
     fallback,
     peak,
     ratio,
@@ -271,38 +269,3 @@ def test_what_saturation_costs_is_no_fault(design: dict[str, Any]) -> None:
     }
     assert closed & {"da", "dlogits"}
     assert isinstance(tolerance.rule("h"), PeakRule)
-
-
-STATES = {
-    "h": np.array([[[1.0, 0.5]], [[0.5, 1.0]]]),
-    "dh": np.array([[[2.0, 4.0]], [[8.0, -1.0]]]),
-    "da": np.array([[[0.5, 0.0]], [[0.0, -4.0]]]),
-}
-DLOGITS = {"dlogits": np.array([[[0.125, -0.125]], [[-0.25, 0.25]]])}
-OTHERS = {name: np.zeros(1) for name in ("dx", "dh0", "dW_hh", "dW_xh", "db_h", "loss")}
-BY_HAND = {"dh": [1.25, 0], "da": [4, 0.5], "dx": [4, 0.5], "dh0": [4], "dW_hh": [1], "dW_xh": [1], "db_h": [1]}
-"""h^2 |dh| is (2, 1) at both steps; (5, 4) of the second reaches the first: 5/4 beside dh, 2/0.5 and 2/4 beside da."""
-
-
-@pytest.mark.parametrize(
-    ("reference", "settings", "expected"),
-    [
-        (STATES, {}, {n: BY_HAND[n] for n in ("dh", "da")}),
-        (STATES | OTHERS, {}, BY_HAND),
-        (STATES | OTHERS, {"nonlinearity": "relu"}, {n: [0] * len(units) for n, units in BY_HAND.items()}),
-        ({"h": STATES["h"], "dh": STATES["dh"]}, {}, {}),
-        (STATES | DLOGITS, {}, {"dlogits": [8, 4], "dh": [8, 4], "da": [8, 4]}),
-        (STATES | DLOGITS, {"y": np.array([[0], [-100]])}, {"dlogits": [8, 0], "dh": [8, 0], "da": [8, 0.5]}),
-        (
-            STATES | DLOGITS | OTHERS,
-            {"reduction": "mean"},
-            BY_HAND | {name: [4, 2] for name in ("dlogits", "dh", "da", "dx")},
-        ),
-        (STATES | DLOGITS, {"dloss": np.array([[-3.0], [0.5]])}, {"dlogits": [24, 2], "dh": [24, 2], "da": [24, 2]}),
-    ],
-)
-def test_what_saturation_costs_by_hand(reference: dict, settings: dict, expected: dict) -> None:
-    case = {"nonlinearity": "tanh", "y": np.array([[0], [1]]), "ignore_index": -100, "dloss": None, "reduction": "sum"}
-    params = {"W_hh": np.array([[1.0, -2.0], [3.0, 0.0]])}
-    found = _saturation(SimpleNamespace(**case | settings, params=params), reference)
-    assert {name: units.tolist() for name, units in found.items()} == expected
