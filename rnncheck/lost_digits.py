@@ -19,16 +19,17 @@ def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> di
     if not {"h", "dh", "da"} <= set(reference):
         return {}
     h, dh = (np.asarray(reference[name], np.float64) for name in ("h", "dh"))
-    W_hh, W_xh = (case.params[name].astype(np.float64) for name in ("W_hh", "W_xh"))
-    tanh = case.nonlinearity == "tanh"
-    slope = 1 - h * h if tanh else (h > 0).astype(np.float64)
-    born = dh * h * h * rng.choice([-1.0, 1.0], size=h.shape) if tanh else np.zeros_like(h)  # ReLU's slope is exact
+    W_hh, W_xh, W_hy = (np.asarray(case.params[name], np.float64) for name in ("W_hh", "W_xh", "W_hy"))
+    if case.nonlinearity == "tanh":
+        slope, born = 1 - h * h, dh * h * h * rng.choice([-1.0, 1.0], size=h.shape)
+    else:
+        slope, born = np.where(h > 0, 1.0, 0.0), np.zeros_like(h)  # ReLU's slope is exact
 
     error: dict[str, np.ndarray] = {}
     own = np.zeros_like(dh)
     if "dlogits" in reference:
         error["dlogits"] = _of_certain_targets(case, rng)
-        own = error["dlogits"] @ case.params["W_hy"].astype(np.float64)
+        own = error["dlogits"] @ W_hy
         error["dW_hy"] = np.tensordot(error["dlogits"], h, axes=((0, 1), (0, 1)))
         error["db_y"] = error["dlogits"].sum(axis=(0, 1))
     error["dh"] = _carried_back(case, own, born, slope, W_hh)
@@ -37,8 +38,8 @@ def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> di
     error["db_h"] = error["da"].sum(axis=(0, 1))
     first = np.zeros_like(h[0]) if case.h0 is None else case.h0
     error["dW_hh"] = np.tensordot(error["da"], np.concatenate([first[None], h[:-1]]), axes=((0, 1), (0, 1)))
-    x = case.x if case.x.ndim == 3 else (case.x[..., None] == np.arange(W_xh.shape[1]))
-    error["dW_xh"] = np.tensordot(error["da"], x.astype(np.float64), axes=((0, 1), (0, 1)))
+    x = case.x if case.x.ndim == 3 else 1.0 * (case.x[..., None] == np.arange(W_xh.shape[1]))
+    error["dW_xh"] = np.tensordot(error["da"], x, axes=((0, 1), (0, 1)))
     return {name: array for name, array in error.items() if name in reference}
 
 
@@ -54,11 +55,12 @@ def _of_certain_targets(case: RNNCase, rng: np.random.Generator) -> np.ndarray:
 def _carried_back(case: RNNCase, own: np.ndarray, born: np.ndarray, slope: np.ndarray, W_hh: np.ndarray) -> np.ndarray:
     """Return the error of dh: that of its own step's readout, and what later steps hand back, as far as BPTT goes."""
     T = len(own)
-    steps = {"full": T - 1, "windowed": case.k, "chunked": (case.k or 1) - 1}[case.bptt] or 0
-    handed = np.ones(T) if case.bptt != "chunked" else (np.arange(T) % (case.k or 1) != 0).astype(np.float64)
+    k = T if case.k is None else case.k
+    windowed = case.bptt == "windowed"
+    within = np.full(T, True) if windowed else np.arange(T) % k != 0  # nothing is handed over a cut
     total, far = own.copy(), own * slope + born
-    for _ in range(min(steps, T - 1)):
-        far = (far[1:] * handed[1 : len(far), None, None]) @ W_hh
+    for _ in range(min(k if windowed else k - 1, T - 1)):
+        far = (far[1:] * within[1 : len(far), None, None]) @ W_hh
         total[: len(far)] += far
         far = far * slope[: len(far)]
     return total

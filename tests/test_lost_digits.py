@@ -45,27 +45,51 @@ def moved_backward(case, trace, slope, dlogits):
     }
 
 
-@pytest.mark.parametrize(("reduction", "inputs"), [("sum", "ids"), ("mean", "dense"), ("none", "dense")])
-@pytest.mark.parametrize("how", [{}, {"bptt": "windowed", "k": 2}, {"bptt": "windowed", "k": 0}])
-def test_the_loss_is_that_of_a_moved_backward_pass(how, reduction, inputs):
-    case = make_rnn_case(Design(6, 2, H=4, V=3, reduction=reduction, inputs=inputs, ignored=0.2, **how), SEED)
+HOW = [{}, {"bptt": "chunked", "k": 1}, {"bptt": "chunked", "k": 4}, {"bptt": "windowed", "k": 0}]
+"""In a wider window the total gradient of a state loses digits once, by the definition once in each window."""
+WHAT = [
+    {},
+    {"reduction": "mean", "inputs": "dense", "h0": False},
+    {"reduction": "none", "inputs": "dense"},
+    {"nonlinearity": "relu"},
+    {"reduction": "mean", "T": 1, "B": 1, "ignored": 0.0},
+]
+
+
+@pytest.mark.parametrize("what", WHAT)
+@pytest.mark.parametrize("how", HOW)
+def test_the_loss_is_that_of_a_moved_backward_pass(how, what):
+    case = make_rnn_case(Design(**({"T": 6, "B": 2, "H": 4, "V": 3, "ignored": 0.2} | how | what)), SEED)
+    compare(case)
+
+
+def test_an_ignored_target_may_look_like_one_that_counts():
+    case = make_rnn_case(Design(6, 2, H=4, V=3), SEED)
+    compare(replace(case, ignore_index=1))
+
+
+def test_a_windows_readout_is_handed_back_k_steps():
+    """Without slopes that lose anything, in a ReLU network, the definition of windows holds exactly."""
+    compare(make_rnn_case(Design(6, 2, H=4, V=3, nonlinearity="relu", bptt="windowed", k=2), SEED))
+
+
+def compare(case):
     trace = NumpyImpl().run(case)
     found = lost_digits(case, trace, np.random.default_rng(1))
 
     rng = np.random.default_rng(1)
-    signs = [rng.choice([-1.0, 1.0], size=shape) for shape in (trace["h"].shape, case.y.shape)]
+    tanh = case.nonlinearity == "tanh"
+    signs = [rng.choice([-1.0, 1.0], size=shape) for shape in ([trace["h"].shape] if tanh else []) + [case.y.shape]]
     counts = (case.y != case.ignore_index).astype(float)
     weight = counts * (1.0 if case.dloss is None else np.abs(case.dloss))
-    weight = weight / counts.sum() if reduction == "mean" else weight
+    weight = weight / counts.sum() if case.reduction == "mean" else weight
     h = trace["h"]
-    slope, at = 1 - h * h, case.y[..., None] == np.arange(3)
-    of_slopes, of_targets = signs[0] * h * h, at * (weight * signs[1])[..., None]
+    slope, of_slopes = (1 - h * h, signs[0] * h * h) if tanh else ((h > 0) * 1.0, 0.0)
+    of_targets = (case.y[..., None] == np.arange(3)) * (weight * signs[-1])[..., None]
     changes = [
         moved_backward(case, trace, slope + m * of_slopes, trace["dlogits"] + m * of_targets) for m in (MOVE, -MOVE)
     ]
     expected = {name: (up - changes[1][name]) / (2 * MOVE) for name, up in changes[0].items()}
-    if case.bptt == "windowed" and case.k:  # the total gradient of a state loses digits once, not once in each window
-        expected = {name: array for name, array in expected.items() if name in ("dlogits", "dW_hy", "db_y")}
     for name, array in expected.items():
         if name in trace:
             np.testing.assert_allclose(found[name], array, rtol=1e-6, atol=1e-8, err_msg=name)
@@ -83,6 +107,32 @@ def test_nothing_is_handed_over_a_cut():
     np.testing.assert_array_equal(
         lost_digits(whole, later, np.random.default_rng(1))["dh"][:3], found["dh"][:3]
     )  # what is born in the second chunk does not reach the first
+
+
+def test_without_a_readout_only_slopes_lose_digits():
+    case = make_rnn_case(Design(6, 2), SEED)
+    trace = NumpyImpl().run(case)
+    nodes = {name: trace[name] for name in ("h", "dh", "da")}
+    found = lost_digits(case, nodes, np.random.default_rng(1))
+    signs = np.random.default_rng(1).choice([-1.0, 1.0], size=trace["h"].shape)
+    assert found.keys() == {"dh", "da"}
+    np.testing.assert_array_equal(found["dh"][-1], 0.0)
+    np.testing.assert_allclose(found["da"][-1], (signs * trace["dh"] * trace["h"] ** 2)[-1], rtol=1e-12)
+
+
+def test_it_is_worked_out_in_float64():
+    case = make_rnn_case(Design(6, 2, dtype="float32", inputs="dense"), SEED)
+    wide = replace(
+        case,
+        params={n: a.astype(np.float64) for n, a in case.params.items()},
+        x=case.x.astype(np.float64),
+        h0=case.h0.astype(np.float64),
+    )
+    trace = NumpyImpl().run(case)
+    found, expected = (lost_digits(c, trace, np.random.default_rng(1)) for c in (case, wide))
+    for name, array in found.items():
+        assert array.dtype == np.float64
+        np.testing.assert_array_equal(array, expected[name])
 
 
 def test_relu_loses_only_what_certain_targets_lose():

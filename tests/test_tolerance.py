@@ -269,3 +269,12 @@ def test_what_saturation_costs_is_no_fault(design: dict[str, Any]) -> None:
     }
     assert closed & {"da", "dlogits"}
     assert isinstance(tolerance.rule("h"), PeakRule)
+
+
+def test_lost_digits_count_in_units_of_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = make_rnn_case(Design(4, 2), seed=3)
+    right = NumpyImpl().run(case)
+    monkeypatch.setattr(
+        "rnncheck.tolerance.lost_digits", lambda *_: {"db_h": 3 * np.abs(right["db_h"]).max(keepdims=True)}
+    )
+    assert fallback(case, right, lambda nudged: right).amplification["db_h"] == 3
