@@ -121,6 +121,10 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("train names --data names.txt --checkpoint-every 5", "there is no checkpoint to write; add --checkpoint FILE"),
         ("train names --data names.txt --checkpoint nowhere/kept", "there is no folder nowhere"),
         ("train names --data names.txt --checkpoint names.txt", "names.txt is there already and is not a checkpoint"),
+        ("train names --data names.txt --json names.txt", "names.txt is what is read: the report would overwrite it"),
+        ("train names --data names.txt --resume kept --json kept", "--checkpoint and --json both name kept"),
+        ("train names --data names.txt --resume kept --checkpoint new --json kept", "kept is what is read"),
+        ("sample kept --json ./kept", "kept is what is read: the report would overwrite it"),
         ("train names --data names.txt --checkpoint -", "a checkpoint is a file, not a stream; name one"),
         ("train names --data names.txt --resume nowhere", "nowhere does not exist"),
         ("train names --data names.txt --resume names.txt", "names.txt is not a checkpoint of a training run"),
@@ -147,14 +151,14 @@ def test_a_mistake_is_answered_by_one_sentence(run, line: str, sentence: str) ->
     Path("empty.txt").write_bytes(b"")
     Path("latin1.txt").write_bytes("josé".encode("latin1"))
     run("train names --data names.txt --steps 2 --checkpoint kept")
-    before = Path("kept").read_bytes()
+    before, text = Path("kept").read_bytes(), Path("names.txt").read_bytes()
     code, _, err = run(line)
     assert code == 2
     assert sentence in err
     assert "Traceback" not in err
     assert "internal error" not in err
     assert len(err.strip().splitlines()) == 1
-    assert Path("kept").read_bytes() == before
+    assert (Path("kept").read_bytes(), Path("names.txt").read_bytes()) == (before, text)
 
 
 @pytest.mark.parametrize("framework", ["torch", "both"])

@@ -69,3 +69,11 @@ def test_every_fault_can_be_explained(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_typo_gets_the_nearest_names() -> None:
     with pytest.raises(UserError, match="did you mean carry-not-transposed"):
         shown("explain", "cary-not-transposd")
+
+
+def test_a_program_is_never_overwritten(tmp_path: Path) -> None:
+    program = tmp_path / "mine.py"
+    program.write_text("x = 1", encoding="utf-8")
+    with pytest.raises(UserError, match=r"mine\.py: a program is there, and would be overwritten"):
+        shown("explain", "carry-not-transposed", "--json", str(program))
+    assert program.read_text(encoding="utf-8") == "x = 1"

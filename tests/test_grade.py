@@ -192,6 +192,28 @@ def test_a_class_is_graded(class_of_three):
     assert "broken.py" in found["broken.py"]["result"]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--csv class/ann.py", "--csv class/ann.py: a program is there, and would be overwritten"),
+        ("--html class/ann.ipynb", "--html class/ann.ipynb: a program is there, and would be overwritten"),
+        ("--rubric rubric.toml --csv ./rubric.toml", "rubric.toml is what is read: the report would overwrite it"),
+        ("--csv same --html same", "--csv and --html both name same"),
+    ],
+)
+def test_no_report_is_written_over_a_submission(words, sentence, tmp_path, monkeypatch, capsys):
+    """It was: `--csv class/*` put the grades in the place of the first student's work."""
+    pytest.importorskip("jinja2")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "class").mkdir()
+    for name, text in (("class/ann.py", "x = 1"), ("class/ann.ipynb", "{}"), ("rubric.toml", "[points]\nforward = 1")):
+        (tmp_path / name).write_text(text)
+    before = {path: path.read_text() for path in tmp_path.rglob("*.*")}
+    assert main(["grade", "class", *words.split()]) == 2
+    assert sentence in capsys.readouterr().err
+    assert {path: path.read_text() for path in tmp_path.rglob("*.*")} == before
+
+
 def test_the_page_holds_everything_and_needs_nothing(class_of_three):
     page = (class_of_three[1] / "g.html").read_text("utf-8")
     assert "3 submissions: 1 right, 1 wrong, 1 no verdict" in page

@@ -137,8 +137,8 @@ def _write(path: Any, content: dict[str, Any]) -> None:
     """Write `content` to the file that --json names, if any."""
     import json
 
-    from rnncheck.report.files import check_target, write_text
+    from rnncheck.report.files import check_targets, write_text
 
     if path is not None:
-        check_target(path)
+        check_targets({"--json": path})
         write_text(path, json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2) + "\n")

@@ -64,10 +64,9 @@ def grade(
     from rich.console import Console
     from rich.text import Text
 
-    from rnncheck.errors import UserError
     from rnncheck.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, to_csv
     from rnncheck.protocol.lines import plain_text
-    from rnncheck.report.files import STDOUT, check_target, write_text
+    from rnncheck.report.files import STDOUT, check_targets, write_text
     from rnncheck.report.progress import Progress
     from rnncheck.submission import judge_apart
 
@@ -75,12 +74,7 @@ def grade(
         raise typer.BadParameter("the cluster decides how many run at a time", param_hint="--jobs --scheduler")
     if json == STDOUT:
         raise typer.BadParameter("a run goes on from this file, so it must be one; name it", param_hint="--json")
-    files = {option: file for option, file in (("--csv", csv), ("--html", html), ("--json", json)) if file is not None}
-    for option, file in files.items():
-        check_target(file)
-        first = next(o for o, other in files.items() if other.resolve() == file.resolve())
-        if first != option:
-            raise UserError(f"{first} and {option} both name {file}: one would overwrite the other; choose two places")
+    check_targets({"--csv": csv, "--html": html, "--json": json}, [rubric])
     if html is not None:
         import rnncheck.report.grades  # noqa: F401 - that a library is missing is said now, not after the work
     points = RUBRIC if rubric is None else read_rubric(rubric)

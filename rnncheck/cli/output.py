@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from rnncheck.errors import UserError
 from rnncheck.report import github, json, junit, terminal
-from rnncheck.report.files import STDOUT, check_target, write_text
+from rnncheck.report.files import STDOUT, check_targets, write_text
 from rnncheck.report.progress import Progress
 from rnncheck.result import Report
 
@@ -34,21 +33,9 @@ class Output:
 
     def __post_init__(self) -> None:
         """Look at the paths."""
-        named = {"--json": self.json, "--junit": self.junit, "--html": self.html}
-        files = {option: path for option, path in named.items() if path is not None}
         if self.html is not None:
             import rnncheck.report.html  # noqa: F401 - that a library is missing is said now, not after the work
-        seen: dict[Path, str] = {}
-        for option, path in files.items():
-            check_target(path)
-            first = seen.setdefault(path.resolve(), option)
-            if first != option:
-                name = "standard output" if path == STDOUT else path
-                raise UserError(
-                    f"{first} and {option} both name {name}: one would overwrite the other; choose two places"
-                )
-        if self.data is not None and self.data.resolve() in seen:
-            raise UserError(f"{self.data} is what is read: the report would overwrite it; choose another place")
+        check_targets({"--json": self.json, "--junit": self.junit, "--html": self.html}, [self.data])
 
     @property
     def console(self) -> Console:

@@ -61,11 +61,10 @@ def sample(
 
     from numpy_impl.checkpoint import load
     from numpy_impl.generate import predict
-    from rnncheck.report.files import STDOUT, check_target, write_text
+    from rnncheck.report.files import STDOUT, check_targets, write_text
     from rnncheck.report.training_json import dump_samples
 
-    if json is not None:
-        check_target(json)
+    check_targets({"--json": json}, [checkpoint])
     run = load(checkpoint)
     greedy = temperature == 0
     options: dict[str, Any] = {"method": "greedy" if greedy else "draw", "temperature": 1.0 if greedy else temperature}

@@ -78,7 +78,7 @@ def train(
     from numpy_impl.checkpoint import check_place
     from rnncheck.errors import UserError
     from rnncheck.options import torch_available
-    from rnncheck.report.files import STDOUT, check_target, write_text
+    from rnncheck.report.files import STDOUT, check_targets, write_text
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
     from rnncheck.report.training_json import TrainingRecord
@@ -90,9 +90,8 @@ def train(
     target = checkpoint or resume
     if target == STDOUT:
         raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")
-    for file in (target, json):
-        if file is not None:
-            check_target(file)
+    check_targets({"--checkpoint": target, "--json": json})
+    check_targets({"--json": json}, [data, resume])
     run, text = prepare(Request(recipe, data, steps, seed, sample_every, resume, _settings(settings or [])))
     if target is not None:
         check_place(target)

@@ -2,13 +2,15 @@
 
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rnncheck.errors import UserError
 
-__all__ = ["STDOUT", "check_target", "write_text"]
+__all__ = ["STDOUT", "check_target", "check_targets", "write_text"]
 
 STDOUT = Path("-")
+PROGRAMS = (".py", ".ipynb")
 
 
 def check_target(path: Path) -> None:
@@ -22,6 +24,29 @@ def check_target(path: Path) -> None:
         raise UserError(f"cannot write {path}: there is no folder {folder}; create it first")
     if not os.access(path if path.exists() else folder, os.W_OK):
         raise UserError(f"cannot write {path}: permission denied; choose a path that you may write")
+
+
+def check_targets(files: Mapping[str, Path | None], read: Iterable[Path | None] = ()) -> None:
+    """Refuse reports that cannot be written, or that would overwrite each other, what is `read`, or a program.
+
+    `files` has the option that names each. No report is a program: whoever names one has slipped on the command line,
+    and would lose the work that he wants judged.
+    """
+    inputs = {path.resolve(): path for path in read if path is not None}
+    seen: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is None:
+            continue
+        check_target(path)
+        place = path.resolve()
+        first = seen.setdefault(place, option)
+        if first != option:
+            name = "standard output" if path == STDOUT else path
+            raise UserError(f"{first} and {option} both name {name}: one would overwrite the other; choose two places")
+        if place in inputs:
+            raise UserError(f"{inputs[place]} is what is read: the report would overwrite it; choose another place")
+        if path.suffix in PROGRAMS and path.exists():
+            raise UserError(f"{option} {path}: a program is there, and would be overwritten; choose another place")
 
 
 def write_text(path: Path, text: str) -> None:
