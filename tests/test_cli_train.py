@@ -88,14 +88,15 @@ def test_no_samples_are_shown_if_none_are_wanted(run) -> None:
 
 def test_a_resumed_run_writes_the_same_file(run) -> None:
     for recipe in ("names", "sentences", "chars"):
+        whole, first, second = (f"{recipe}.{which}" for which in ("whole", "first", "second"))
         begin = f"train {recipe} --data text.txt --sample-every 3 --set hidden=8"
-        assert run(f"{begin} --steps 17 --checkpoint whole")[0] == 0
-        assert run(f"{begin} --steps 9 --checkpoint first --checkpoint-every 4")[0] == 0
-        assert run(f"{begin} --steps 17 --resume first --checkpoint second")[0] == 0
-        assert Path("whole").read_bytes() == Path("second").read_bytes()
-        assert checkpoint.load("first").step == 9
-        assert run(f"train {recipe} --data text.txt --steps 17 --resume first")[0] == 0  # goes on in the same file
-        assert Path("whole").read_bytes() == Path("first").read_bytes()
+        assert run(f"{begin} --steps 17 --checkpoint {whole}")[0] == 0
+        assert run(f"{begin} --steps 9 --checkpoint {first} --checkpoint-every 4")[0] == 0
+        assert run(f"{begin} --steps 17 --resume {first} --checkpoint {second}")[0] == 0
+        assert Path(whole).read_bytes() == Path(second).read_bytes()
+        assert checkpoint.load(first).step == 9
+        assert run(f"train {recipe} --data text.txt --steps 17 --resume {first}")[0] == 0  # goes on in the same file
+        assert Path(whole).read_bytes() == Path(first).read_bytes()
 
 
 def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
@@ -121,6 +122,8 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
         ("train names --data names.txt --checkpoint-every 5", "there is no checkpoint to write; add --checkpoint FILE"),
         ("train names --data names.txt --checkpoint nowhere/kept", "there is no folder nowhere"),
         ("train names --data names.txt --checkpoint names.txt", "names.txt is there already and is not a checkpoint"),
+        ("train names --data names.txt --checkpoint kept --steps 1", "kept holds a training run already"),
+        ("train names --data names.txt --resume other --checkpoint kept", "go on with it by --resume kept"),
         ("train names --data names.txt --json names.txt", "names.txt is what is read: the report would overwrite it"),
         ("train names --data names.txt --resume kept --json kept", "--checkpoint and --json both name kept"),
         ("train names --data names.txt --resume kept --checkpoint new --json kept", "kept is what is read"),
@@ -151,6 +154,7 @@ def test_a_mistake_is_answered_by_one_sentence(run, line: str, sentence: str) ->
     Path("empty.txt").write_bytes(b"")
     Path("latin1.txt").write_bytes("josé".encode("latin1"))
     run("train names --data names.txt --steps 2 --checkpoint kept")
+    Path("other").write_bytes(Path("kept").read_bytes())
     before, text = Path("kept").read_bytes(), Path("names.txt").read_bytes()
     code, _, err = run(line)
     assert code == 2

@@ -95,6 +95,7 @@ def train(
     run, text = prepare(Request(recipe, data, steps, seed, sample_every, resume, _settings(settings or [])))
     if target is not None:
         check_place(target)
+        _keep_what_is_there(target, resume)
     total = max(run.step, run.recipe.steps) if steps is None else steps
     every = checkpoint_every or CHECKPOINT_EVERY
     tally, taken = Tally(), TrainingRecord(run.step)
@@ -120,6 +121,17 @@ def train(
         return 128 + stop.signal
     display.close()
     return DISAGREE if tally.failed else 0
+
+
+def _keep_what_is_there(target: Path, resume: Path | None) -> None:
+    """Refuse to begin anew over a run that may have taken days; only what is resumed is replaced by what follows."""
+    from rnncheck.errors import UserError
+
+    if target.is_file() and target.stat().st_size and (resume is None or not target.samefile(resume)):
+        raise UserError(
+            f"{target} holds a training run already, which would be lost; "
+            f"go on with it by --resume {target}, name another file, or delete it"
+        )
 
 
 def _settings(words: list[str]) -> dict[str, str]:
