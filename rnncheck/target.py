@@ -8,6 +8,7 @@ exec:COMMAND ARGS                 a program in any language
 """
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,6 +17,7 @@ from rnncheck.case import Case
 from rnncheck.checks.second_opinion import Rounded
 from rnncheck.errors import NotJudgedError, NotShownError, TargetError, UserError
 from rnncheck.implementation import Implementation, NumpyImpl, TorchLoop
+from rnncheck.options import torch_available
 from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.protocol.program import ExecImplementation
 from rnncheck.sandbox.bundle import NAME
@@ -108,13 +110,22 @@ def split_target(text: str) -> tuple[Path, str | None]:
         raise UserError(f"{text!r}: nothing before the colon; write file.py:Name or module:Name")
     if name and not name.isidentifier():
         raise UserError(f"{text}: {name!r} is no name of a class or function; write file.py:Name")
-    if place.endswith((".py", ".ipynb")) or "/" in place:
-        path = Path(place)
+    path = Path(place)
+    if path.is_dir() and not (path / "__init__.py").is_file():  # a package is a module as well
+        raise UserError(
+            f"{place} is a folder: give a file in it that ends in .py or .ipynb, "
+            f"or judge them all: rnncheck grade {place}"
+        )
+    if place.endswith((".py", ".ipynb")) or "/" in place or path.is_file():
         if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
+            what = "is no regular file" if path.exists() else "does not exist"
             raise UserError(f"{place} {what}: give a file that ends in .py or .ipynb, such as my_rnn.py")
         return path, name or None
-    return find_module(place), name or None
+    try:
+        return find_module(place), name or None
+    except UserError as error:
+        meant = get_close_matches(place, SHIPPED, n=1, cutoff=0.8)
+        raise UserError(f"{error}, or did you mean {meant[0]}?" if meant else str(error)) from None
 
 
 def load_target(text: str, *, isolated: bool = True) -> Target:
@@ -136,6 +147,8 @@ def load_target(text: str, *, isolated: bool = True) -> Target:
     if text == "numpy_impl":
         return Target(text, NumpyImpl())
     if text == "reference":
+        if not torch_available():
+            raise UserError('torch is not installed, and reference is written in it; pip install "rnncheck[torch]"')
         return Target(text, Rounded(TorchLoop()))
     if text.startswith("exec:"):
         return Target(text, ExecImplementation(text.removeprefix("exec:")))

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from rnncheck import target
 from rnncheck.errors import UserError
 from rnncheck.target import split_target
 from rnncheck.targets.layout import give, take
@@ -273,7 +274,11 @@ def test_what_has_another_shape_is_left_for_the_judge():
         ("missing.py", "missing.py does not exist"),
         (":Name", "nothing before the colon"),
         ("no_such_module_at_all:Name", "'no_such_module_at_all' was not found as Python source"),
-        ("tests/targets", "tests/targets is a folder"),
+        ("tests/targets", "tests/targets is a folder: .* or judge them all: rnncheck grade tests/targets"),
+        ("tests", "tests is a folder"),
+        (".", r"\. is a folder"),
+        ("/dev/null", "/dev/null is no regular file"),
+        ("numpy_imp", "'numpy_imp' was not found .*, or did you mean numpy_impl?"),
     ],
 )
 def test_a_target_that_is_not_there(text, message):
@@ -287,6 +292,14 @@ def test_a_target_has_a_file_and_perhaps_a_name(tmp_path):
     assert split_target(f"{path}:Net") == (path, "Net")
     assert split_target(str(path)) == (path, None)
     assert split_target("json.decoder:JSONDecoder")[1] == "JSONDecoder"
+    assert split_target("rnncheck")[0].parts[-2:] == ("rnncheck", "__init__.py")  # a folder here, and a package
+
+
+def test_the_reference_needs_torch(monkeypatch):
+    """It was: each of 510 checks ended in `No module named 'torch'`, and the verdict was that they differ."""
+    monkeypatch.setattr(target, "torch_available", lambda: False)
+    with pytest.raises(UserError, match="torch is not installed, and reference is written in it"):
+        target.load_target("reference")
 
 
 def work_for_ever():
