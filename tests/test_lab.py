@@ -133,9 +133,11 @@ def test_a_file_that_cannot_be_graded_is_refused_in_a_sentence(tmp_path, text, c
         grade(file)
 
 
-def test_a_missing_file_is_refused(tmp_path):
-    with pytest.raises(UserError, match="is no Python file"):
-        grade(tmp_path / "nothing.py")
+def test_what_is_no_exercise_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("to do")
+    for name, complaint in (("nothing.py", "does not exist"), (".", "is a folder"), ("notes.txt", "is no Python file")):
+        with pytest.raises(UserError, match=f"{complaint}; (write|name)"):
+            grade(tmp_path / name)
 
 
 @pytest.mark.parametrize(

@@ -76,9 +76,12 @@ def load(path: Path) -> ModuleType:
     UserError
         If it cannot be read or imported, or has no class `MyRNN`.
     """
+    if not path.exists():
+        raise UserError(f"{path} does not exist; write an exercise with `rnncheck lab --blank --output my_rnn.py`")
     spec = spec_from_file_location("exercise", path)
     if not path.is_file() or spec is None or spec.loader is None:
-        raise UserError(f"{path}: is no Python file; write one with `rnncheck lab --blank --output {path}`")
+        what = "is a folder" if path.is_dir() else "is no Python file"
+        raise UserError(f"{path} {what}; name the file of an exercise, which ends in .py")
     module = module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
