@@ -193,6 +193,9 @@ def test_new_writes_every_field_and_overwrites_nothing(tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
     assert main(["new", str(tmp_path / "mine.txt")]) == 2
     assert "name it" in capsys.readouterr().err
+    for folder in (tmp_path, "."):
+        assert main(["new", str(folder)]) == 2
+        assert "it is a folder; name a file in it" in capsys.readouterr().err
 
 
 RUN = """

@@ -131,6 +131,10 @@ def raiser(error: BaseException) -> Callable[[], None]:
     return action
 
 
+def oracle_without_memory() -> None:
+    raise OracleError("case T=3 could not be made") from MemoryError("Unable to allocate 7.28 TiB")
+
+
 @pytest.mark.parametrize(
     ("action", "words"),
     [
@@ -142,6 +146,7 @@ def raiser(error: BaseException) -> Callable[[], None]:
         ),
         (raiser(OSError(errno.ENOSPC, "No space left on device", "run.ckpt")), "run.ckpt: No space left on device"),
         (raiser(MemoryError("Unable to allocate 745. GiB")), "Unable to allocate 745. GiB; use smaller sizes"),
+        (oracle_without_memory, "out of memory after 2 of 2 checks: Unable to allocate 7.28 TiB; use smaller sizes"),
         (raiser(ModuleNotFoundError("x", name="torch")), "torch is not installed: pip install 'rnncheck[torch]'"),
         (raiser(ModuleNotFoundError("x", name="jinja2.ext")), "jinja2.ext is not installed: pip install 'rnncheck[rep"),
     ],

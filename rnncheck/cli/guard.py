@@ -15,7 +15,7 @@ from typing import cast
 import typer
 
 from rnncheck.cli.crash import write_crash_report
-from rnncheck.errors import UserError
+from rnncheck.errors import OracleError, UserError
 
 __all__ = ["CANNOT_RUN", "INTERRUPTED", "exit_code"]
 
@@ -57,8 +57,9 @@ def _sentence(error: BaseException) -> str | None:
     """Say a mistake of the user's, or a lack of the machine's, in one sentence; None if it is neither."""
     if isinstance(error, UserError) or (isinstance(error, ValueError | TypeError) and _deliberate(error)):
         return str(error)
-    if isinstance(error, MemoryError):
-        return f"out of memory{_notes(error)}: {str(error) or 'no more to be had'}; use smaller sizes"
+    lack = error.__cause__ if isinstance(error, OracleError) else error  # the oracle may have lacked it
+    if isinstance(lack, MemoryError):
+        return f"out of memory{_notes(error)}: {str(lack) or 'no more to be had'}; use smaller sizes"
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
         return f"{error.name} is not installed: pip install 'rnncheck[{extra}]'"
     return None

@@ -27,10 +27,10 @@ def new(
     from rnncheck.report.files import check_target, write_text
     from rnncheck.targets.describe import SKELETON, source_text
 
+    check_target(file)
     if file.suffix != ".py":
         raise UserError(f"{file}: an adapter is a Python file; name it {file.with_suffix('.py')}")
     if file.exists():
         raise UserError(f"{file} exists already and is left as it is; choose another name")
-    check_target(file)
     write_text(file, source_text(replace(SKELETON, source=source), file.name, "Fill in what is yours."))
     typer.echo(f"fill in {file}, then: rnncheck check {file}")
