@@ -285,3 +285,10 @@ def test_a_form_follows_from_an_adapter():
     assert form_of(replace(BY_HAND, params={"W_xh": "a", "W_hh": "b"}, axes={"x": "B T N"})) == Form(
         "vectors", ("b_y",)
     )
+
+
+@pytest.mark.parametrize(("command", "target"), [("check", "none.py"), ("grade", ".")])
+@pytest.mark.parametrize(("hints", "complaint"), [("-1", "-1 is below 0"), ("4", "4 is above 3")])
+def test_hints_have_four_levels(command, target, hints, complaint, capsys):
+    assert main([command, target, "--hints", hints]) == 2
+    assert complaint in capsys.readouterr().err

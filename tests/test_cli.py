@@ -279,6 +279,8 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--lengths 1,,2", "'' is neither a whole number nor a range"),
         ("--lengths 1.5", "'1.5' is neither a whole number nor a range"),
         ("--lengths=-3", "'-3' is neither a whole number nor a range"),
+        ("--lengths 1000000000", "'1000000000' is above 999999999, the largest size"),
+        ("--batch 1-1000000000000", "'1-1000000000000' is above 999999999, the largest size"),
         ("--lengths ²", "'²' is neither a whole number nor a range"),
         ("--lengths 1-10,5", "Invalid value for --lengths: 5 is named more than once; name each once"),
         ("--lengths 1-999999999", "1-999999999 makes more than 10000 numbers; choose fewer"),
@@ -348,7 +350,7 @@ def test_no_command_is_help_but_no_success(engine: Engine, capsys: pytest.Captur
     assert "verify" in "".join(capsys.readouterr())
 
 
-@pytest.mark.parametrize("words", ["--help", "verify --help", "vectors --help", "vectors check --help"])
+@pytest.mark.parametrize("words", ["--help", "-h", "verify --help", "check -h", "vectors --help", "vectors check -h"])
 def test_help(engine: Engine, capsys: pytest.CaptureFixture[str], words: str) -> None:
     assert main(words.split()) == 0
     assert "Usage: rnncheck" in capsys.readouterr().out

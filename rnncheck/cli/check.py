@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rnncheck.cli.options import JsonFile, JunitFile, Select, Threads
+from rnncheck.cli.options import JsonFile, JunitFile, Select, Threads, at_least
 
 if TYPE_CHECKING:
     from rnncheck.check import Inquiry
@@ -58,7 +58,9 @@ def check(
     hints: Annotated[
         int,
         typer.Option(
-            min=0, max=3, metavar="0..3", help="How much to tell a learner: 0 that it is wrong, 3 everything."
+            callback=at_least(0, 3),
+            metavar="0..3",
+            help="How much to tell a learner: 0 that it is wrong, 3 everything.",
         ),
     ] = 3,
     repro: Annotated[

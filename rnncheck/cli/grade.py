@@ -39,7 +39,9 @@ def grade(
     hints: Annotated[
         int,
         typer.Option(
-            min=0, max=3, metavar="0..3", help="How much to tell: 0 the points, 3 everything. Right values only at 3."
+            callback=at_least(0, 3),
+            metavar="0..3",
+            help="How much to tell: 0 the points, 3 everything. Right values only at 3.",
         ),
     ] = 3,
     json: Annotated[

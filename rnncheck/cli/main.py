@@ -34,6 +34,7 @@ app = typer.Typer(
     help="Judge recurrent networks: every output, loss and gradient against an autograd oracle.",
     epilog=CODES,
     add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
 )
 COMMANDS = (demo, verify, check, grade, new, train, sample, faults, explain, power, lab)

@@ -11,6 +11,7 @@ from rnncheck.cli.threads import pin
 __all__ = ["LARGEST_SEED", "JsonFile", "JunitFile", "Seed", "Select", "Threads", "at_least", "parse_numbers"]
 
 LONGEST_LIST = 10_000
+LARGEST_SIZE = 999_999_999
 LARGEST_SEED = 2**32 - 1
 """The largest that NumPy's legacy generator takes, which a training run may be made with."""
 
@@ -35,10 +36,12 @@ def parse_numbers(text: str, option: str) -> tuple[int, ...]:
 def _whole(text: str, item: str, option: str) -> int:
     """Read one whole number of at least 1."""
     text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    if not (text.isascii() and text.isdigit()):
         raise typer.BadParameter(
             f"{item!r} is neither a whole number nor a range; write for example 1-64,100,1000", param_hint=option
         )
+    if len(text.lstrip("0")) > len(str(LARGEST_SIZE)):
+        raise typer.BadParameter(f"{item!r} is above {LARGEST_SIZE}, the largest size", param_hint=option)
     if int(text) == 0:
         raise typer.BadParameter(f"{item!r} is below 1, the smallest size", param_hint=option)
     return int(text)
