@@ -177,7 +177,7 @@ def _findings(report: Mapping[str, Any]) -> list[str]:
         lines += [f"change: {cause['change']}"] if cause["change"] else []
     failed = [outcome for outcome in report["outcomes"] if outcome["verdict"] == "failed"]
     lines += [f"FAILED {o['check']}: {_why(o)}{_values(o)}" for o in failed[:FINDINGS]]
-    lines += [f"and {len(failed) - FINDINGS} failures more"] if len(failed) > FINDINGS else []
+    lines += [f"and {len(failed) - FINDINGS} more failed"] if len(failed) > FINDINGS else []
     return lines + [f"note: {note}" for note in report["notes"] if not note.startswith("protections")]
 
 

@@ -172,7 +172,7 @@ def test_many_failures_are_counted_not_listed() -> None:
     many = [outcome(f"forward[T={T}]", comparison("h", 99.0)) for T in range(1, 31)]
     text = shown(report(*many))
     assert text.count("FAILED forward[") == terminal.SHOWN
-    assert f"and {30 - terminal.SHOWN} failures more" in text
+    assert f"and {30 - terminal.SHOWN} more failed" in text
     assert "planned 30 = run 30 = passed 0 + failed 30" in text
 
 

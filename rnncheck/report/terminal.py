@@ -36,7 +36,7 @@ def show(report: Report, out: Console) -> None:
             _say(out, f"  {line}")
         _say(out, "")
     if len(failures) > SHOWN:
-        _say(out, f"and {len(failures) - SHOWN} failures more: --json FILE lists them all\n")
+        _say(out, f"and {len(failures) - SHOWN} more failed: --json FILE lists them all\n")
     if report.diagnosis is not None:
         title, *lines = likely_cause(report.diagnosis)
         _say(out, title, "bold")
