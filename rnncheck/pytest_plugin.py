@@ -34,6 +34,7 @@ class Asked:
 
     def __call__(self) -> None:
         """Raise TraceMismatch if the check fails, skip the test where nothing can be compared."""
+        __tracebackhide__ = True  # what is wrong is in the network, not in here
         from rnncheck.errors import TraceMismatch
         from rnncheck.report.sentences import failure
         from rnncheck.result import Verdict
@@ -42,7 +43,7 @@ class Asked:
             return _require_success(self.inquiry)
         outcome = self.inquiry.outcome(self.name)
         if outcome.verdict is Verdict.FAILED:
-            raise TraceMismatch("\n".join([f"FAILED {outcome.check}", *failure(outcome, seed=0)]))
+            raise TraceMismatch("\n".join(failure(outcome, seed=0)))  # its first line stands in pytest's summary
         if outcome.verdict is Verdict.EXPECTED_FAILURE:
             pytest.xfail(outcome.message)
         if outcome.verdict is not Verdict.PASSED:
@@ -57,12 +58,15 @@ class Asked:
 
 def _require_success(inquiry: "Inquiry") -> None:
     """Raise what the run as a whole says, unless it says that all is well."""
+    __tracebackhide__ = True
     from rnncheck.errors import TraceMismatch
+    from rnncheck.report.likely_cause import likely_cause
     from rnncheck.report.sentences import closing_count, verdict
 
     report = inquiry.report()
     if report.exit_code:
-        lines = [verdict(report), closing_count(report), *(f"note: {note}" for note in report.notes)]
+        cause = [] if report.diagnosis is None else likely_cause(report.diagnosis)
+        lines = [verdict(report), closing_count(report), *cause, *(f"note: {note}" for note in report.notes)]
         raise TraceMismatch("\n".join(lines))
 
 

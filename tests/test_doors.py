@@ -69,6 +69,18 @@ def test_four_doors_one_verdict(target, exit_code, tmp_path, monkeypatch):
     assert seen == judged
 
 
+def test_pytest_says_what_is_wrong_and_why(tmp_path, monkeypatch):
+    """Its summary was `FAILED x::gradients[...] - FAILED gradients[...]`, and the cause was found, and not told."""
+    monkeypatch.setenv("COLUMNS", "500")  # a summary is cut at the width of the terminal
+    (tmp_path / "test_it.py").write_text(DECORATED.format(target=str(WRONG)))
+    done = pytest_run(tmp_path, "--rnncheck", str(WRONG), "test_it.py")
+    failed = [line.partition(" - ")[2] for line in done.stdout.splitlines() if line.startswith("FAILED ")]
+    begins = {line.removeprefix("rnncheck.errors.TraceMismatch: ").partition(":")[0] for line in failed}
+    assert begins == {"earliest wrong array", "DIFFER"}
+    assert done.stdout.count("rnncheck explain derivative-of-the-activated") >= 2
+    assert "raise TraceMismatch" not in done.stdout  # no line of the judge
+
+
 def test_the_cause_is_one_of_what_was_asked(planted):
     """A network that knows float64 alone has no fault when it is asked in float64, nor is that the cause of another."""
 
