@@ -139,6 +139,8 @@ def test_a_saved_adapter_is_the_same_adapter(name, tmp_path):
     ("options", "sentence"),
     [
         ("--save-adapter mine.py", "mine.py exists already and is left as it is"),
+        ("--repro mine.py", "mine.py exists already and is left as it is"),
+        ("--repro notes.py", "notes.py exists already and is left as it is"),
         ("--json mine.py", "mine.py is what is read: the report would overwrite it"),
         ("--junit ./mine.py", "mine.py is what is read: the report would overwrite it"),
     ],
@@ -149,9 +151,11 @@ def test_the_file_that_is_judged_is_never_overwritten(options, sentence, target,
     monkeypatch.chdir(tmp_path)
     text = (TARGETS / "column_class.py").read_text("utf-8")
     (tmp_path / "mine.py").write_text(text, "utf-8")
+    (tmp_path / "notes.py").write_text("x = 1", "utf-8")
     assert main(["check", target, *options.split()]) == 2
     assert sentence in capsys.readouterr().err
     assert (tmp_path / "mine.py").read_text("utf-8") == text
+    assert (tmp_path / "notes.py").read_text("utf-8") == "x = 1"
 
 
 def test_a_saved_adapter_can_be_edited(tmp_path):

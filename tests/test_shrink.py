@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnncheck.cli import main
 from rnncheck.make_case import Design, make_rnn_case
 from rnncheck.report.repro import script
 from rnncheck.shrink import right_trace, shrink
@@ -80,3 +81,20 @@ def test_what_is_left_is_still_seen_at_once():
             return trace
 
     assert shrink(Slight(), CASE, "dW_hh").sizes["H"] == 2
+
+
+@pytest.mark.parametrize("name", ["", ":CharModel"])
+def test_the_script_finds_the_target_from_any_folder(name, tmp_path, monkeypatch):
+    """It was: `my_rnn.py does not exist`, with a traceback, wherever but in the folder in which it was made."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ("code", "found"):
+        (tmp_path / folder).mkdir()
+    text = (Path(__file__).parent / "targets" / "column_class_tanh_twice.py").read_text(encoding="utf-8")
+    (tmp_path / "code" / "net.py").write_text(text, encoding="utf-8")
+    again = ["check", f"code/net.py{name}", "-k", "T=3", "--repro", "found/repro.py"]
+    assert [main(again), main(again)] == [1, 1]  # a script of ours may be replaced
+    env = {"PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, str(tmp_path / "found" / "repro.py")]
+    run = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "difference:" in run.stdout

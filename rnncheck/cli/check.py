@@ -92,6 +92,7 @@ def check(
     from rnncheck.cli.output import Output
     from rnncheck.errors import NotJudgedError, UserError
     from rnncheck.report.files import check_target
+    from rnncheck.report.repro import is_script
     from rnncheck.stopwatch import lap, phase, words
 
     lap("imports")
@@ -104,7 +105,7 @@ def check(
     for file in (save_adapter, repro):
         if file is not None:
             check_target(file)
-            if file.exists() and (file == save_adapter or (judged is not None and file.samefile(judged))):
+            if file.exists() and not (file == repro and is_script(file)):
                 raise UserError(f"{file} exists already and is left as it is; choose another name")
     try:
         with phase("reading the target"):
@@ -118,7 +119,7 @@ def check(
     with output.progress() as progress:
         report = inquiry.report(progress)
     if repro is not None:
-        _reproduce(inquiry, report, repro, hints)
+        _reproduce(inquiry, report, repro, hints, judged)
     with phase("writing the report"):
         code = _tell(inquiry, report, output, hints)
     if timings:
@@ -155,8 +156,10 @@ def _tell(inquiry: "Inquiry", report: "Report", output: "Output", hints: int) ->
     return output.emit(withhold(report, hints), evidence, inquiry.target.path)
 
 
-def _reproduce(inquiry: "Inquiry", report: "Report", file: Path, hints: int) -> None:
+def _reproduce(inquiry: "Inquiry", report: "Report", file: Path, hints: int, judged: Path | None) -> None:
     """Write the script; say so where there is nothing to write."""
+    from os.path import relpath
+
     from rnncheck.evidence import smallest
     from rnncheck.hints import ALL
     from rnncheck.report.files import write_text
@@ -167,7 +170,11 @@ def _reproduce(inquiry: "Inquiry", report: "Report", file: Path, hints: int) -> 
         typer.echo(f"{file} is not written: no pass through the network has failed with an answer to show", err=True)
         return
     case, array, right = found
-    write_text(file, script(inquiry.target.name, case, array, right if hints == ALL else None))
+    target, beside = inquiry.target.name, ""
+    if judged is not None:
+        name = "" if Path(target).is_file() else f":{target.rpartition(':')[2]}"
+        beside = relpath(judged.resolve(), file.resolve().parent) + name
+    write_text(file, script(target, case, array, right if hints == ALL else None, beside))
     typer.echo(f"the smallest case, {case.name}, is in {file}", err=True)
 
 
