@@ -51,11 +51,11 @@ def sample(
 
     For example:
 
-        rnncheck sample names.ckpt --n 10
+        rnncheck sample names.safetensors --n 10
 
-        rnncheck sample names.ckpt --prime Ma --temperature 0.7
+        rnncheck sample names.safetensors --prime Ma --temperature 0.7
 
-        rnncheck sample chars.ckpt --prime "The door" --n 500 --top-p 0.9
+        rnncheck sample chars.safetensors --prime "The door" --n 500 --top-p 0.9
     """
     import numpy as np
 

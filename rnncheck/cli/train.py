@@ -61,9 +61,9 @@ def train(
 
         rnncheck train names
 
-        rnncheck train names --data my_names.txt --steps 20001 --checkpoint names.ckpt
+        rnncheck train names --data my_names.txt --steps 20001 --checkpoint names.safetensors
 
-        rnncheck train names --resume names.ckpt --data my_names.txt --steps 40001
+        rnncheck train names --resume names.safetensors --data my_names.txt --steps 40001
 
         rnncheck train sentences --framework both --steps 200
 
