@@ -1,16 +1,19 @@
 """Every fault shows where it says, as early as it says, and nowhere else; no two faults look alike."""
 
+import re
+import textwrap
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rnncheck.case import Case
 from rnncheck.errors import UserError
-from rnncheck.faults import CHAPTERS, FAULTS, Fault, FaultsExcludeError, combine, consequences, get
+from rnncheck.faults import CHAPTERS, FAULTS, Fault, FaultsExcludeError, bptt, combine, consequences, get
 from rnncheck.faults.probes import observe, probes
 from rnncheck.textbook import Textbook
 from rnncheck.tolerance import PeakRule
@@ -194,6 +197,26 @@ def test_an_override_is_a_few_lines(fault: Fault) -> None:
     own = [m for m in vars(fault.implementation).values() if hasattr(m, "__code__")]
     lines = [len({line for _, _, line in m.__code__.co_lines() if line}) for m in own]
     assert sum(lines) <= 14
+
+
+def test_the_fault_of_the_how_to_page_is_one() -> None:
+    """Its title was that of another, and at T = 1, where it was said to be hidden, it is in dh0."""
+    page = (Path(__file__).parents[1] / "docs/howto/add-a-fault.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    titles, before = [f.title for f in FAULTS.values()], set(FAULTS)
+    try:
+        exec(textwrap.dedent(code), dict(vars(bptt)))
+        (name,) = set(FAULTS) - before
+        fault = FAULTS[name]
+    finally:
+        for added in set(FAULTS) - before:
+            del FAULTS[added]
+    assert f"`{name}`" in page
+    assert fault.title not in titles
+    _hold_against_its_claims(fault)
+    test_a_structural_fault_is_as_clear_in_float32(fault)
+    test_a_fault_says_everything_about_itself(fault)
+    test_an_override_is_a_few_lines(fault)
 
 
 def test_two_faults_combine() -> None:
