@@ -150,10 +150,18 @@ def _problem(case: RNNCase, adapter: Adapter) -> Names:
     if adapter.targets == "values":
         names["y"] = upstream(adapter, names)["values"]
     elif "N" in axes.get("y", "").split():
-        names["y"] = give(np.eye(case.sizes["V"], dtype=dtype)[case.y], "T B N", axes["y"])
+        names["y"] = give(_one_hot(case), "T B N", axes["y"])
     else:
         names["y"] = give(case.y, "T B", axes.get("y", "T"))
     return names
+
+
+def _one_hot(case: RNNCase) -> np.ndarray:
+    """Return the targets as vectors; a step without a target has none of the classes."""
+    kept = case.y != case.ignore_index
+    targets = np.zeros((*case.y.shape, case.sizes["V"]), case.dtype)
+    targets[kept, case.y[kept]] = 1
+    return targets
 
 
 def _reads(code: str, name: str) -> bool:
