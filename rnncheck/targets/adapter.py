@@ -61,6 +61,8 @@ class Adapter:
         Sizes that the file does not let anybody choose: `{"H": 100}`.
     memory
         Arrays of an optimiser that is part of the call (Adagrad): they are filled so that its step is linear.
+    widen
+        Whether what the file keeps as float32 is to be float64, so that it can be judged to all digits.
     """
 
     source: str
@@ -78,6 +80,7 @@ class Adapter:
     fixed: Mapping[str, int] = field(default_factory=dict)
     task: str = "every step"
     memory: Sequence[str] = ()
+    widen: bool = False
 
     @property
     def roles(self) -> set[str]:

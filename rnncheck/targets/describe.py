@@ -1,5 +1,6 @@
 """Say in one line what an adapter assumes, and write it out as a file that a person can edit."""
 
+import re
 from dataclasses import fields
 from typing import Any
 
@@ -25,6 +26,7 @@ COMMENTS = {
     "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
     "fixed": "sizes that the file does not let anybody choose",
     "memory": "what Adagrad remembers",
+    "widen": "what the file keeps as float32 is judged as float64; without this, float32 is a fault",
 }
 LONGEST = 90
 HEAD = '''"""How rnncheck calls {source}. {origin}
@@ -49,8 +51,10 @@ def assumptions(adapter: Adapter) -> str:
             read.append(f"{names} as {roles}" + (" transposed" if transposed else ""))
     layout = " ".join(axes_of(adapter.axes.get("x", "")))
     family = next((f.name for f in FAMILIES if adapter.axes.get("h0", adapter.axes.get("x")) in (f.h, *f.x)), layout)
+    owner = re.search(r"file\.(\w+)", adapter.make if adapter.make.startswith("rnn") else "")
+    whose = f"{owner[1]}: " if owner else ""
     words = [
-        "read " + (", ".join(read) if read else "parameters by their names"),
+        f"read {whose}" + (", ".join(read) if read else "parameters by their names"),
         *([f"loss as {_reduction(adapter.loss_scale)}"] if "loss" in adapter.trace else []),
         f"{'ids' if adapter.takes_ids else 'vectors'} as inputs, {family}" + (f" ({layout})" if " " in layout else ""),
         *([] if adapter.batched else ["one sequence at a time"]),
@@ -58,6 +62,7 @@ def assumptions(adapter: Adapter) -> str:
         *([] if adapter.nonlinearity == "tanh" else [f"{adapter.nonlinearity} states"]),
         *([] if adapter.targets == "classes" else ["squared error of real targets"]),
         _gradients(adapter),
+        *(["its float32 as float64"] if adapter.widen else []),
     ]
     return "; ".join(words)
 

@@ -17,6 +17,7 @@ CHOICES = {
     "nonlinearity": ("tanh", "relu", "sigmoid"),
     "task": ("every step", "last step"),
     "targets": ("classes", "values"),
+    "widen": (True, False),
 }
 LISTS = ("calls", "memory")
 TABLES = ("params", "grads", "trace", "axes", "sizes")

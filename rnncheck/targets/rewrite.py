@@ -1,5 +1,8 @@
 """Small changes to a syntax tree before it runs: clipping gets a switch, and old names get their new meaning.
 
+Code that keeps its numbers as float32 on purpose is right, and cannot be judged to more digits than it has: on demand
+(`widen`) it keeps them as float64.
+
 Clipping inside the gradient function hides every gradient beyond its bound, so the gradients are judged with the
 switch off, and the clipping on its own with the switch on. Three forms of it are recognised: calls of `clip`;
 functions with `clip` in their name; and an `if` that compares a norm with a bound.
@@ -10,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CLIPPING", "Clipping", "names_for_old_code", "rewrite"]
+__all__ = ["CLIPPING", "Clipping", "names_for_old_code", "narrow", "rewrite"]
 
 CLIPPING = "_clipping_"
 DIVIDE = "_divide_"
@@ -26,6 +29,7 @@ OLD_NUMPY |= {
     "int_": "int64",
     "mat": "asmatrix",
 }
+SINGLE = ("float32", "f", "f4", "<f4", "single")
 OLD_METHODS = {"iteritems": "items", "iterkeys": "keys", "itervalues": "values"}
 
 
@@ -57,9 +61,37 @@ class Clipping:
         return out
 
 
-def rewrite(tree: ast.Module, python2: bool) -> ast.Module:
-    """Return the tree with all changes made."""
+def rewrite(tree: ast.Module, python2: bool, widen: bool = False) -> ast.Module:
+    """Return the tree with all changes made; with `widen` also what is float32 in it turned into float64."""
+    if widen:
+        _widen(tree)
     return ast.fix_missing_locations(_Rewrite(python2).visit(tree))
+
+
+def narrow(tree: ast.Module) -> bool:
+    """Tell whether a file asks for float32 somewhere."""
+    return bool(_singles(tree))
+
+
+def _widen(tree: ast.Module) -> None:
+    for node in _singles(tree):
+        if isinstance(node, ast.Attribute):
+            node.attr = "float64"
+        else:
+            node.value = "float64"
+
+
+def _singles(tree: ast.Module) -> list[ast.Attribute | ast.Constant]:
+    """Return the places where a file asks for float32: `np.float32`, `dtype="f"`, `a.astype("f")`."""
+    found: list[ast.Attribute | ast.Constant] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_numpy(node.value) and node.attr in ("float32", "single"):
+            found.append(node)
+        elif isinstance(node, ast.Call):
+            words = [k.value for k in node.keywords if k.arg == "dtype"]
+            words += node.args if isinstance(node.func, ast.Attribute) and node.func.attr == "astype" else []
+            found += [w for w in words if isinstance(w, ast.Constant) and w.value in SINGLE]
+    return found
 
 
 def names_for_old_code(python2: bool) -> dict[str, Any]:
