@@ -1,19 +1,23 @@
 """Write a call: for every argument the value that its name asks for."""
 
-from collections.abc import Iterator
+import ast
+import re
+from collections.abc import Iterator, Mapping
 from itertools import permutations
 
 from rnncheck.targets.adapter import NO_CLIPPING
 from rnncheck.targets.roles import size_role
 from rnncheck.targets.survey import Class, Function
 
-__all__ = ["GRADS", "OUT", "write_calls", "write_makes"]
+__all__ = ["GRADS", "OUT", "write_calls", "write_makes", "write_params"]
 
 OUT, GRADS = "out", "grads"
 """What the results of the first and of the last call are stored under."""
 
 VALUES = {n: n for n in ("H", "V", "I", "T", "B", "k", "lr", "x", "y", "h0", "params")}
 VALUES |= {"O": "V", "clip": repr(NO_CLIPPING), "layers": "[I, H, V]"}
+TEXT = "''.join(chr(97 + i) for i in range(V))"
+"""A text of V different characters."""
 PARAMETERS = ("W_xh", "W_hh", "W_hy", "b_h", "b_y")
 
 
@@ -53,6 +57,8 @@ def _value(name: str, f: Function, first: Function | None, upstream: str) -> str
     role = f.roles[name]
     if role in PARAMETERS:
         return name
+    if role == "h0" and name in f.boxed:
+        return "(h0,)"
     if first is None:
         return None if role == "cache" else VALUES.get(role or "")
     if name in first.returns and name not in ("x", "y"):
@@ -93,8 +99,8 @@ def write_makes(cls: Class) -> Iterator[str]:
     if any(init.roles[name] in PARAMETERS for name in init.required):
         yield from _makes_of_weights(cls.name, init)
         return
-    known: dict[str, str] = {}
-    for name in init.arguments:
+    known = {name: TEXT for name in init.required if _counted(name, init)}
+    for name in (n for n in init.arguments if n not in known):
         role = size_role(name) or init.roles[name]
         if role in VALUES and (name in init.required or role not in ("x", "y", "h0", "params", "layers")):
             known[name] = VALUES[role]
@@ -103,6 +109,22 @@ def write_makes(cls: Class) -> Iterator[str]:
     for order in permutations(missing, len(unknown)):
         values = known | dict(zip(unknown, order, strict=True))
         yield f"rnn = file.{cls.name}({_join(init, {n: values[n] for n in init.arguments if n in values})})"
+
+
+def _counted(name: str, init: Function) -> bool:
+    """Tell whether an object is made of a text, or of a vocabulary, and counts it: `len(set(data))`, `len(chars)`."""
+    counts = r"set" if size_role(name) != "V" and not re.search(r"char|word|_to_|2", name) else r"set|len"
+    return re.search(rf"\b({counts})\((self\.)?{name}\)", ast.unparse(init.node)) is not None
+
+
+def write_params(functions: Mapping[str, Function]) -> Iterator[str]:
+    """Yield the statements that may make all parameters: the file's own initialisation, which is given sizes only."""
+    for f in functions.values():
+        values = {name: VALUES.get(size_role(name) or "") for name in f.required}
+        sized = "H" in values.values() and set(values.values()) <= {"H", "I", "V", "B"}
+        if sized and re.search(r"init|param|weight", f.name, re.IGNORECASE):
+            made = f"file.{f.name}({_join(f, {n: v for n, v in values.items() if v})})"
+            yield f"params = {made}; params = list(params) if isinstance(params, tuple) else params"
 
 
 def _makes_of_weights(name: str, init: Function) -> Iterator[str]:

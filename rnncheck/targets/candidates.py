@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rnncheck.targets.arguments import GRADS, OUT, write_calls, write_makes
+from rnncheck.targets.arguments import GRADS, OUT, write_calls, write_makes, write_params
 from rnncheck.targets.survey import Class, Function, Survey
 
 __all__ = ["OTHER_CELLS", "Candidate", "candidates"]
@@ -74,20 +74,32 @@ def _of_class(cls: Class) -> Iterator[Candidate]:
     resets = [f"rnn.{n}()" for n, f in cls.methods.items() if RESETS.search(n) and not f.required]
     part = bool(re.search(r"cell|layer|unit", cls.name, re.IGNORECASE))
     for functions, calls, rank in _written(methods, "rnn"):
-        calls = (*calls[:-1], *resets, calls[-1])
+        calls = (*calls[:-1], *resets, *_losses(cls, functions), calls[-1])
         yield Candidate(f"class {cls.name}", functions, makes, calls, "rnn", rank + part)
+
+
+def _losses(cls: Class, functions: tuple[Function, ...]) -> Iterator[str]:
+    """Yield the call that a backward pass without targets waits for: `rnn.loss(y)` after forward."""
+    if len(functions) > 1 and not any({"y", "upstream"} & f.takes for f in functions):
+        for f in cls.methods.values():
+            values = {"y": "y", None: OUT, "x": OUT, "h0": OUT}
+            if re.search(r"loss|cost|criterion", f.name, re.IGNORECASE) and "y" in f.takes and len(f.required) <= 2:
+                yield f"rnn.{f.name}({', '.join(values.get(f.roles[n], OUT) for n in f.required)})"
+                return
 
 
 def _of_functions(functions: Mapping[str, Function], survey: Survey) -> Iterator[Candidate]:
     for pair, calls, rank in _written(functions, "file"):
         weights = [a for f in pair for a, role in f.roles.items() if role and role[:2] in ("W_", "b_")]
         keyed = any("params" in f.takes for f in pair)
-        if keyed:
+        if keyed:  # by name; a list of arrays is to be made by the file's own function
             weights = [f"params[{key!r}]" for key in survey.keys_of_params()]
+        make = "params = {}" if keyed else ""
+        if not weights and any("params" in f.takes for f in pair):
+            make = next(write_params(survey.functions), "")
         one_step = any(re.search(r"cell|step", f.name) for f in pair)
         strangers = len({_stem(f.name) for f in pair}) > 1
         label = "function " + " and ".join(f.name for f in pair)
-        make = "params = {}" if keyed else ""
         yield Candidate(
             label, pair, (make,), calls, "file", rank + 3 * one_step + 2 * strangers, tuple(dict.fromkeys(weights))
         )

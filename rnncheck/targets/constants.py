@@ -34,4 +34,4 @@ def _is_number(node: ast.expr) -> bool:
         return isinstance(node.func, ast.Name) and node.func.id in ("len", "int", "float", "max", "min", "round")
     if isinstance(node, ast.BinOp):
         return _is_number(node.left) or _is_number(node.right)
-    return isinstance(node, ast.Name | ast.UnaryOp) or "shape" in ast.unparse(node)
+    return isinstance(node, ast.Name | ast.UnaryOp | ast.Attribute) or "shape" in ast.unparse(node)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from rnncheck.targets.roles import is_gradient, parameter_role, remembered, state_like
+from rnncheck.targets.roles import VALUE, is_gradient, parameter_role, remembered, state_like
 
-__all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread"]
+__all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread", "without_companions"]
 
 DEEPEST = 3
 MOST_OPTIONS = 8
@@ -51,6 +51,18 @@ def _members(thing: Any, expression: str) -> Iterator[tuple[str, Any]]:
         slots = [s for c in type(thing).__mro__ for s in getattr(c, "__slots__", ())]
         names |= {s: getattr(thing, s) for s in slots if hasattr(thing, s)}
         yield from ((f"{expression}.{name}", value) for name, value in names.items())
+
+
+def without_companions(places: list[Place]) -> list[Place]:
+    """Leave out what parameter objects keep beside their array: of `W.v`, `W.d` and `W.m` the first is the weight."""
+    owners = {owner for p in places if (owner := _owner(p)) and p.expression.rpartition(".")[2] in VALUE}
+    return [p for p in places if _owner(p) not in owners or p.expression.rpartition(".")[2] in VALUE]
+
+
+def _owner(place: Place) -> str:
+    """Return the object in the object that keeps an array: `rnn.W` of `rnn.W.v`; none if it is the network itself."""
+    owner = place.expression.rpartition(".")[0]
+    return owner if "." in owner else ""
 
 
 def parameter_options(places: list[Place], sizes: Mapping[str, int]) -> list[dict[str, str]]:

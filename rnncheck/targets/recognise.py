@@ -14,7 +14,7 @@ import numpy as np
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import take
 from rnncheck.targets.observe import Seen
-from rnncheck.targets.roles import gradient_of, last_word, parameter_role, state_like
+from rnncheck.targets.roles import beside, gradient_of, last_word, parameter_role, state_like
 from rnncheck.targets.shelf import locate
 
 __all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recognise_gradients"]
@@ -25,7 +25,10 @@ Fitting = Callable[[np.ndarray], Iterator[tuple[str, str, np.ndarray]]]
 TIMED = ("T N", "T N 1", "T 1 N", "N T", "T B N", "B T N", "N B T", "T N B")
 LAST = ("N", "N 1", "1 N", "B N", "N B")
 NAMED_LOSS = re.compile(r"loss|cost|^[jle]$|error|entropy", re.I)
-SCALES = ("1", "T", "B", "T * B", "0.5", "0.5 * T", "0.5 * B", "V", "T * V", "2")
+SCALES = (
+    *("1", "T", "B", "T * B", "0.5", "0.5 * T", "0.5 * B", "V", "T * V", "2", "B * V", "T * B * V"),
+    *("0.5 * T * B", "0.5 * V", "0.5 * B * V", "0.5 * T * B * V"),
+)
 
 
 @dataclass(frozen=True)
@@ -195,6 +198,8 @@ def _gradient(key: str, place: str, value: np.ndarray, seen: Sequence[Seen], own
 
 def _named_like(key: str, place: str, s: Seen) -> int | None:
     """Rank how well a name says that this is the gradient of `place`; None if it says that it is not."""
+    if beside(place, s.expression):
+        return 0
     stem, kept_as = gradient_of(s.name), last_word(place)
     among_gradients = bool(
         re.search(r"grad|delta", s.expression.replace("grads", "", 1) if s.returned else s.expression, re.I)

@@ -5,8 +5,10 @@ import re
 from rnncheck.targets.words import ARGUMENTS, PARAMETERS, SIZES, STATES, Table
 
 __all__ = [
+    "VALUE",
     "argument_role",
     "bare",
+    "beside",
     "gated",
     "gradient_of",
     "is_gradient",
@@ -25,14 +27,20 @@ GRADIENT = re.compile(
 REMEMBERED = re.compile(
     r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$"
 )
+VALUE = ("data", "value", "val", "v")
+"""What an object that is a parameter calls its array."""
+SLOPE = ("grad", "grads", "gradient", "delta", "d", "diff", "dw")
+"""What such an object calls the gradient beside it."""
 GATE = re.compile(
     r"^(weight|bias|w|u|b|v)?(f|i|o|c|g|z|r|forget|input|output|update|reset|candidate|cell)(x|h|f|i|o|c|g|z|r|gate)?$"
 )
 
 
 def last_word(name: str) -> str:
-    """Return the last name in an expression: `rnn.params['W_xh']` ends in `W_xh`."""
+    """Return the last name in an expression: `rnn.params['W_xh']` ends in `W_xh`, and so does `rnn.W_xh.data`."""
     words = re.findall(r"[A-Za-z_]\w*", name)
+    if len(words) > 2 and words[-1] in VALUE and name.endswith("." + words[-1]):
+        return words[-2]
     return words[-1] if words else ""
 
 
@@ -43,7 +51,10 @@ def bare(name: str) -> str:
 
 def parameter_role(name: str) -> str | None:
     """Return the parameter that `name` suggests: `U` and `Wax` suggest W_xh."""
-    return NUMBERED.get(last_word(name).lower().replace("_", "")) or _role(bare(name), PARAMETERS)
+    role = NUMBERED.get(last_word(name).lower().replace("_", "")) or _role(bare(name), PARAMETERS)
+    if role is None and (kept := re.search(r"\b([wb])\w*\[['\"](\w+)['\"]\]$", name, re.IGNORECASE)):
+        role = _role(bare(kept[1] + kept[2]), PARAMETERS)  # W["xh"], biases["h"]
+    return role
 
 
 def size_role(name: str) -> str | None:
@@ -82,6 +93,13 @@ def gradient_of(name: str) -> str | None:
 def is_gradient(place: str) -> bool:
     """Tell whether a place is where gradients are kept: `rnn.grads[0]`, `rnn.dWxh`."""
     return gradient_of(place) is not None or bool(re.search(r"grads?\b|gradients?\b|delta", place))
+
+
+def beside(place: str, other: str) -> bool:
+    """Tell whether `other` is the gradient that a parameter object keeps beside its array: `W.grad` beside `W.data`."""
+    owner, _, name = place.rpartition(".")
+    holder, _, slope = other.rpartition(".")
+    return "." in owner and owner == holder and name != slope and slope in SLOPE
 
 
 def remembered(name: str) -> bool:

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
+import numpy as np
+
 from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
@@ -17,16 +19,18 @@ from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
+from rnncheck.targets.rewrite import narrow
 from rnncheck.targets.roles import gated
 from rnncheck.targets.source import Source
 from rnncheck.targets.survey import survey
-from rnncheck.targets.trial import PROBE, Trial, forward_only, try_out
+from rnncheck.targets.trial import PROBE, Trial, forward_only, right_at_one_step, try_out
 from rnncheck.targets.ways import NoWayError, Way, nonlinearities, ways
 
 __all__ = ["find"]
 
 MOST_CANDIDATES = 24
 MOST_TRIALS = 3000
+SOFTMAX = re.compile(r"softmax|logsumexp|exp\(.*/.*sum\(|/= *\w*\.?sum\(", re.IGNORECASE)
 COSTLY = 600
 """So many trials a call takes away that did not come back: whoever always hangs is found out after a few."""
 
@@ -47,7 +51,7 @@ def find(source: Source, name: str | None = None) -> Trial:
 class _Search:
     def __init__(self, source: Source, name: str | None):
         self.source, self.name = source, name
-        self.base = Adapter(source.path.name, (), {}, sizes=size_constants(source.tree))
+        self.base = Adapter(source.path.name, (), {}, sizes=size_constants(source.tree), widen=narrow(source.tree))
         self.work = Adapted(self.base, source=source)
         module = self.work.load(PROBE | {"B": 1, "k": PROBE["T"]})
         self.survey = survey(module, source)
@@ -55,8 +59,10 @@ class _Search:
         self.left = MOST_TRIALS
         self.strangers: list[str] = []  # arrays that no role was found for
         self.complaint, self.furthest = "", (-1, 0)  # what was raised by the attempt that came furthest
-        self.crashed: Trial | None = None
+        self.crashed: Trial | None = None  # what raised in the backward pass, at the line that came furthest
+        self.crashed_at = -1
         self.silent: dict[tuple[str, ...], str] = {}  # calls that run forward rightly, and back, and show no gradients
+        self.unlike = ""  # what runs, and computes something else
         self._dead: set[object] = set()
 
     def best(self) -> Trial:
@@ -68,11 +74,21 @@ class _Search:
                     found = trial, way
             if found is not None and (found[0].settled or found[0].perfect):
                 return found[0]
-        if found is not None and _credible(*found):
+        if found is not None and _credible(*found) and self._alike(*found):
             return found[0]
         if self.crashed is not None and self.crashed.candidate.calls not in self.silent:
             return self.crashed  # its forward pass is right, and its backward pass does not run
         raise self._refusal()
+
+    def _alike(self, trial: Trial, way: Way) -> bool:
+        """Tell whether what has nothing right is still what it was read as: one step is right, or it has a softmax."""
+        if trial.right or "p" in trial.adapter.trace or SOFTMAX.search(self.source.text):
+            return True
+        with suppress(Exception), at_most():
+            if right_at_one_step(trial.adapter, self.work, PROBE["B"] if way.family.batched else 1):
+                return True
+        self.unlike = trial.candidate.label
+        return False
 
     def _trials(self, candidate: Candidate) -> Iterator[tuple[Trial, Way]]:
         """Yield the trials of one candidate; a nonlinearity that fits ends the search for another."""
@@ -107,7 +123,7 @@ class _Search:
         if way.adapter.mentions("lr"):
             memories = [way.memory, ()] if way.memory else [()]
             versions += [replace(way.adapter, grads=DIFFERENCE, memory=memory) for memory in memories]
-        B = 2 if way.family.batched else 1
+        B = PROBE["B"] if way.family.batched else 1
         for version in versions:
             trial, raised = self._attempt(version, candidate, B, globals_)
             if raised:
@@ -137,9 +153,11 @@ class _Search:
             self._note(error, candidate, reached)
             if reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
                 self._dead.add(shared)  # no layout of the targets will help
-            if reached and self.crashed is None:
+            if reached and (line := max(self._lines(error), default=0)) > self.crashed_at:
                 with suppress(Exception):
-                    self.crashed = forward_only(adapter, candidate, self.work, B)
+                    forward = forward_only(adapter, candidate, self.work, B)
+                    if forward is not None:
+                        self.crashed_at, self.crashed = line, None if _misread(error, self.source.text) else forward
             return None, True
         if trial is None and candidate.calls not in self.silent:
             with suppress(Exception), at_most():
@@ -150,25 +168,34 @@ class _Search:
 
     def _note(self, error: Exception, candidate: Candidate, reached: int) -> None:
         """Remember what the attempt that came furthest ran into: it is likely the file's own mistake."""
-        lines = [
-            f.lineno or 0 for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.source.path)
-        ]
+        lines = self._lines(error)
         far = (reached, lines[0] if lines else 0)
         if far > self.furthest or not self.complaint:
             place = f" (line {lines[-1]})" if lines else ""
             self.furthest, self.complaint = far, f"{candidate.label} raised {type(error).__name__}: {error}{place}"
+
+    def _lines(self, error: Exception) -> list[int]:
+        """Return the lines of the file that an error passed through."""
+        frames = traceback.extract_tb(error.__traceback__)
+        return [f.lineno or 0 for f in frames if f.filename == str(self.source.path)]
 
     def _refusal(self) -> UserError:
         """Say in one sentence what is missing."""
         file = self.source.path.name
         what = f"{file}:{self.name}" if self.name else file
         known = [*self.strangers, *self.survey.functions, *(c.name for c in self.survey.classes)]
-        if OTHER_CELLS.search(" ".join(known)) or gated(self.strangers):
+        if OTHER_CELLS.search(" ".join(known)) or gated(self.strangers) or gated(self.survey.weights_named()):
             return NotJudgedError(f"{what}: an LSTM or GRU is not judged yet; plain recurrent networks are")
         if not self.offered:
             return UserError(
                 f"{what}: no class with a forward and a backward pass, and no function of inputs and targets, was "
                 "found; put the gradients into one, or say how they are computed: rnncheck new"
+            )
+        if self.unlike:
+            return UserError(
+                f"{what}: {self.unlike} runs, but nothing that it computes is that of a plain RNN with softmax and "
+                "cross-entropy, or with a linear output and squared error, not even at one step without biases; "
+                "say what it computes: rnncheck new"
             )
         silent = [label for calls, label in self.silent.items() if len(calls) > 1]
         if silent:
@@ -180,6 +207,16 @@ class _Search:
         label = self.offered[0].label
         reason = self.complaint or f"among its arrays ({arrays}) are no W_xh and W_hh"
         return UserError(f"{what}: {label} could not be called: {reason}; say how it is called: rnncheck new")
+
+
+def _misread(error: Exception, text: str) -> bool:
+    """Tell whether an error says that the call was not theirs: it misses an axis, an array, or an earlier call."""
+    lacking = isinstance(error, AttributeError) and re.search(rf"self\.{error.name}\b[^=\n(]*=[^=]", text)
+    return (
+        isinstance(error, np.exceptions.AxisError)
+        or bool(re.match(r"'(int|float|list)' object", str(error)))
+        or bool(lacking)
+    )
 
 
 def _credible(trial: Trial, way: Way) -> bool:

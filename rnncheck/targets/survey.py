@@ -3,7 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
 
@@ -16,13 +16,17 @@ __all__ = ["Class", "Function", "Survey", "survey"]
 
 @dataclass(frozen=True)
 class Function:
-    """A function or method. `required` are the arguments without default, `returns` the names of its results."""
+    """A function or method. `required` are the arguments without default, `returns` the names of its results.
+
+    `boxed` are arguments that are tuples of one array: somewhere in the file `H, = state` opens them.
+    """
 
     name: str
     arguments: tuple[str, ...]
     required: tuple[str, ...]
     returns: tuple[str, ...]
     node: ast.FunctionDef
+    boxed: frozenset[str] = frozenset()
 
     @property
     def roles(self) -> dict[str, str | None]:
@@ -70,6 +74,15 @@ class Survey:
             found |= names
         return found
 
+    def weights_named(self) -> list[str]:
+        """Return every name, attribute and key in the file that has the form of a weight's or bias's: `W_f`, `bi`."""
+        nodes = [node for tree in self.trees for node in ast.walk(tree)]
+        names = [n.id for n in nodes if isinstance(n, ast.Name)] + [
+            n.attr for n in nodes if isinstance(n, ast.Attribute)
+        ]
+        names += [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+        return [n for n in dict.fromkeys(names) if re.fullmatch(r"[WUb]_?[a-zA-Z]{1,2}|[A-Za-z]\w*_?gate\w*", n)]
+
     def keys_of_params(self) -> list[str]:
         """Return the keys under which the file looks for parameters in a dictionary argument: `params["Wxh"]`."""
         owners = {name for f in self.functions.values() for name, role in f.roles.items() if role == "params"}
@@ -90,9 +103,19 @@ def survey(module: Loaded, source: Source) -> Survey:
     trees = (source.tree, *(read_source(p).tree for p in module.siblings if p != source.path))
     functions, classes = _definitions(trees)
     offered = [n for n, v in vars(module).items() if getattr(v, "__module__", "").startswith("target_")]
+    boxed = frozenset(name for tree in trees for name in _boxed(tree))
     kept = {n: _function(functions[n]) for n in offered if n in functions and isinstance(vars(module)[n], FunctionType)}
-    found = [Class(n, _methods(n, classes)) for n in offered if n in classes and isinstance(vars(module)[n], type)]
-    return Survey(tuple(found), kept, trees)
+    kept = {n: replace(f, boxed=boxed) for n, f in kept.items()}
+    found = {n: _methods(n, classes) for n in offered if n in classes and isinstance(vars(module)[n], type)}
+    methods = {n: {m: replace(f, boxed=boxed) for m, f in own.items()} for n, own in found.items()}
+    return Survey(tuple(Class(n, own) for n, own in methods.items()), kept, trees)
+
+
+def _boxed(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that are opened as a tuple of one: `H, = state`."""
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Name)):
+        if isinstance(target := node.targets[0], ast.Tuple) and len(target.elts) == 1:
+            yield ast.unparse(node.value)
 
 
 def _definitions(trees: tuple[ast.Module, ...]) -> tuple[dict[str, ast.FunctionDef], dict[str, ast.ClassDef]]:

@@ -17,10 +17,14 @@ from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recog
 from rnncheck.targets.shelf import locate, read
 from rnncheck.textbook.rnn import RNNSteps
 
-__all__ = ["PROBE", "Trial", "probe", "sizes_of", "try_out"]
+__all__ = ["PROBE", "Trial", "probe", "right_at_one_step", "sizes_of", "try_out"]
 
-PROBE = {"T": 3, "H": 8, "I": 5, "V": 7}
-"""Sizes of the trial problem: all different, and different from T + 1 and from their sums."""
+PROBE = {"T": 3, "B": 10, "H": 8, "I": 5, "V": 7}
+"""Sizes of the trial problem: all different, and different from T + 1 and from their sums.
+
+No two scales of a gradient are equal at these sizes either: a mean over two sequences, of a squared error that is not
+halved, has the gradient of the sum.
+"""
 
 FORWARD = ("h", "logits", "p", "loss")
 WORTH = {"h": 4.0, "logits": 4.0, "p": 4.0, "dlogits": 0.0, "loss": 3.0}
@@ -127,6 +131,23 @@ def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globa
     adapter = replace(adapter, trace=dict(adapter.trace) | trace, axes=dict(adapter.axes) | axes)
     work.change(adapter)
     return _best_scale(adapter, candidate, work, case, answers, found)
+
+
+def right_at_one_step(adapter: Adapter, work: Adapted, B: int) -> bool:
+    """Tell whether something is right on the simplest problem: one step from a zero state, biases of zero.
+
+    There most mistakes of a forward pass do not show; if nothing is right even so, it is something else than was read.
+    """
+    case, _ = problem_for(adapter, B)
+    params = {n: a if n.startswith("W") else np.zeros_like(a) for n, a in case.params.items()}
+    h0 = None if case.h0 is None else np.zeros_like(case.h0)
+    case = replace(case, params=params, x=case.x[-1:], y=case.y[-1:], h0=h0)
+    steps = Sigmoid() if adapter.nonlinearity == "sigmoid" else RNNSteps()
+    answers = Answers(case.sizes, steps.run_rnn(case), adapter.task)
+    work.change(adapter)
+    trace = {n: a for n, a in work.run(case.copy()).items() if np.any(answers.arrays.get(n))}  # dW_hh is zero anyway
+    factors = (eval(scale, dict(answers.sizes)) * sign for scale in SCALES for sign in (1, -1))
+    return any(_right({n: np.asarray(a) * factor for n, a in trace.items()}, answers) for factor in factors)
 
 
 def forward_only(adapter: Adapter, candidate: Candidate, work: Adapted, B: int) -> Trial | None:

@@ -10,8 +10,8 @@ from rnncheck.targets.adapter import NO_CLIPPING, Adapter
 from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.conventions import FAMILIES, Family
 from rnncheck.targets.patience import at_most
-from rnncheck.targets.perform import Adapted
-from rnncheck.targets.places import Place, arrays_in, fixed_sizes, parameter_options, unread
+from rnncheck.targets.perform import Adapted, Names
+from rnncheck.targets.places import Place, arrays_in, fixed_sizes, parameter_options, unread, without_companions
 from rnncheck.targets.roles import gated, parameter_role, remembered, size_role
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import probe, sizes_of
@@ -74,11 +74,12 @@ def nonlinearities(text: str) -> list[str]:
 def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, survey: Survey) -> Iterator[Way]:
     adapter = replace(base, make=make, calls=candidate.calls)
     if candidate.owner == "rnn":
-        rnn = _made(adapter, work)
+        rnn = _made(adapter, work)["rnn"]
         adapter = replace(adapter, make="; ".join([make, *_settings(rnn)]))
         places, free = [Place(e, a.shape) for e, a in arrays_in(rnn, "rnn")], False
     else:
-        places, free = _of_file(candidate, work, survey)
+        places, free = _of_file(adapter, candidate, work, survey)
+    places = without_companions(places)
     options = parameter_options(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
     if not options and (fixed := fixed_sizes(places)):
         adapter = replace(adapter, fixed=fixed)
@@ -92,12 +93,12 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
             yield Way(replace(adapter, params=option), family, memory, tuple(unread(option, places)), free)
 
 
-def _made(adapter: Adapter, work: Adapted) -> Any:
-    """Make the object once, to look at it."""
+def _made(adapter: Adapter, work: Adapted) -> Names:
+    """Make the object or the parameters once, to look at them."""
     work.change(adapter)
     case, _ = probe("vectors", "tanh", "every step", 1, ("b_h", "b_y"), True, sizes_of(adapter))
     with at_most():
-        return work.make(case.copy())[1]["rnn"]
+        return work.make(case.copy())[1]
 
 
 def _settings(rnn: Any) -> list[str]:
@@ -106,8 +107,10 @@ def _settings(rnn: Any) -> list[str]:
     return [f"rnn.{n} = {SET_TO[role]}" for n in numbers if (role := size_role(n)) in SET_TO and role]
 
 
-def _of_file(candidate: Candidate, work: Adapted, survey: Survey) -> tuple[list[Place], bool]:
+def _of_file(adapter: Adapter, candidate: Candidate, work: Adapted, survey: Survey) -> tuple[list[Place], bool]:
     """Return the arrays that functions are given or, if they are given none, that they read from the file."""
+    if candidate.makes[0].startswith("params = file."):
+        return [Place(e, a.shape) for e, a in arrays_in(_made(adapter, work)["params"], "params")], False
     module = work.load(dict(zip("IHV", sizes_of(work.adapter), strict=True)) | {"T": 1, "B": 1, "k": 1})
     globals_ = sorted(survey.globals_read(*candidate.functions))
     unknown = [f"file.{n}" for n in globals_ if n in module.skipped and parameter_role(n)]

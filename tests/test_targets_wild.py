@@ -1,0 +1,249 @@
+"""Networks in styles that were once misread, each right and with one mistake; and what must not be called wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from rnncheck.check import check_rnn
+from rnncheck.errors import NotJudgedError, UserError
+from rnncheck.target import load_target
+
+LAST_STEP = """
+import numpy as np
+class Classifier:
+    def __init__(self, n_inputs, n_hidden, n_classes):
+        self.Wx, self.Wh = np.ones((n_inputs, n_hidden)), np.ones((n_hidden, n_hidden))
+        self.Wy, self.bh, self.by = np.ones((n_hidden, n_classes)), np.zeros((1, n_hidden)), np.zeros((1, n_classes))
+    def forward(self, X):
+        self.X, self.h = X, [np.zeros((len(X), self.Wh.shape[0]))]
+        for t in range(X.shape[1]):
+            self.h.append(np.tanh(X[:, t] @ self.Wx + self.h[-1] @ self.Wh + self.bh))
+        self.out = self.h[-1] @ self.Wy + self.by
+        return OUTPUT
+    def backward(self, y):
+        d = GRADIENT
+        g = {"Wy": self.h[-1].T @ d, "by": d.sum(0, keepdims=True)}
+        g |= {n: np.zeros_like(getattr(self, n)) for n in ("Wx", "Wh", "bh")}
+        dh = d @ self.Wy.T
+        for t in reversed(range(self.X.shape[1])):
+            da = dh * (1 - self.h[t + 1] ** 2)
+            g["Wx"] += self.X[:, t].T @ da; g["Wh"] += self.h[t].T @ da; g["bh"] += da.sum(0, keepdims=True)
+            dh = da @ self.Wh.T
+        return g
+"""
+PROBABILITIES = "np.exp(self.out) / np.exp(self.out).sum(1, keepdims=True)"
+CLASSES = LAST_STEP.replace("OUTPUT", PROBABILITIES).replace("GRADIENT", f"({PROBABILITIES} - y) / len(y)")
+SQUARES = LAST_STEP.replace("OUTPUT", "self.out").replace("GRADIENT", "2 * (self.out - y) / len(y)")
+EVERY_STEP = """
+import argparse
+import numpy as np
+{head}
+def run(x, y, h, {parameters}):
+    hs, ps, loss = [h], [], 0
+    for t in range(len(x)):
+        hs.append(np.tanh({U}[:, [x[t]]] + {W} @ hs[-1] + {b}))
+        e = np.exp({V} @ hs[-1] + {c})
+        ps.append(e / e.sum()); loss -= np.log(ps[t][y[t], 0])
+    {zeros}
+    later = 0
+    for t in reversed(range(len(x))):
+        d = ps[t].copy(); d[y[t]] -= 1
+        {dV} += d @ hs[t + 1].T; {dc} += d
+        da = (1 - hs[t + 1] ** 2) * ({V}.T @ d + later)
+        {dU}[:, [x[t]]] += da; {dW} += da @ hs[t].T; {db} += da
+        later = {W}.T @ da
+    return {results}
+"""
+ONE_LIST = EVERY_STEP.format(
+    head="""
+def init_weights(hidden_size, vocab_size):
+    H, V = hidden_size, vocab_size
+    return np.ones((H, V)), np.ones((H, H)), np.ones((V, H)), np.zeros((H, 1)), np.zeros((V, 1))
+""",
+    parameters="params",
+    zeros="U, V, W, b, c = params; g = [np.zeros_like(p) for p in (U, V, W, b, c)]",
+    **dict(zip(("U", "W", "V", "b", "c"), (f"params[{i}]" for i in range(5)), strict=True)),
+    **dict(zip(("dU", "dW", "dV", "db", "dc"), (f"g[{i}]" for i in range(5)), strict=True)),
+    results="loss, g",
+)
+TWO_TABLES = EVERY_STEP.format(
+    head="""
+parser = argparse.ArgumentParser()
+parser.add_argument("--hidden", type=int, default=100)
+args = parser.parse_args()
+H, V = args.hidden, len(set(open("input.txt").read()))
+W = {"xh": np.ones((H, V)), "hh": np.ones((H, H)), "hy": np.ones((V, H))}
+b = {"h": np.zeros((H, 1)), "y": np.zeros((V, 1))}
+""",
+    parameters="unused=None",
+    zeros="dW, db = ({k: np.zeros_like(v) for k, v in table.items()} for table in (W, b))",
+    **{"U": 'W["xh"]', "W": 'W["hh"]', "V": 'W["hy"]', "b": 'b["h"]', "c": 'b["y"]'},
+    **{"dU": 'dW["xh"]', "dW": 'dW["hh"]', "dV": 'dW["hy"]', "db": 'db["h"]', "dc": 'db["y"]'},
+    results="loss, dW, db",
+)
+OBJECT = """
+import numpy as np
+class Weight:
+    def __init__(self, *shape):
+        self.VALUE, self.m = np.zeros(shape), np.zeros(shape)
+        self.GRAD = np.zeros(shape)
+class Net:
+    def __init__(self, text, hidden_size):
+        n = len(set(text))
+        self.wx, self.wh, self.wy = Weight(hidden_size, n), Weight(hidden_size, hidden_size), Weight(n, hidden_size)
+        self.bh, self.by = Weight(hidden_size), Weight(n)
+    def forward(self, x):
+        self.x, self.h, self.scores = x, np.zeros((len(x) + 1, len(self.bh.VALUE)), dtype="f"), []
+        for t, i in enumerate(x):
+            self.h[t] = np.tanh(self.wx.VALUE[:, i] + self.wh.VALUE @ self.h[t - 1] + self.bh.VALUE)
+            self.scores.append(self.wy.VALUE @ self.h[t] + self.by.VALUE)
+        return np.array(self.scores)
+    def loss(self, targets):
+        e = np.exp(self.scores)
+        self.d = e / e.sum(1, keepdims=True)
+        n = range(len(targets))
+        loss = -np.log(self.d[n, targets]).mean()
+        self.d[n, targets] -= 1
+        self.d /= len(targets)
+        return loss
+    def backward(self):
+        for w in vars(self).values():
+            if isinstance(w, Weight):
+                w.GRAD = np.zeros_like(w.VALUE)
+        later = 0
+        for t in reversed(range(len(self.x))):
+            self.wy.GRAD += np.outer(self.d[t], self.h[t]); self.by.GRAD += self.d[t]
+            da = (1 - self.h[t] ** 2) * (self.wy.VALUE.T @ self.d[t] + later)
+            self.wx.GRAD[:, self.x[t]] += da; self.wh.GRAD += np.outer(da, self.h[t - 1]); self.bh.GRAD += da
+            later = self.wh.VALUE.T @ da
+"""
+BOXED = """
+import numpy as np
+def steps(inputs, state, params):
+    (H,) = state
+    hs = [H]
+    for X in inputs:
+        hs.append(np.tanh(X @ params[0] + hs[-1] @ params[1] + params[2]))
+    return hs
+class Scratch:
+    def __init__(self, vocab_size, num_hiddens):
+        V, H = vocab_size, num_hiddens
+        self.params = [np.ones((V, H)), np.ones((H, H)), np.zeros(H), np.ones((H, V)), np.zeros(V)]
+    def loss_and_grads(self, X, Y, state):
+        x, y = np.eye(len(self.params[4]))[X.T], Y.T
+        hs = np.stack(steps(x, state, self.params))
+        e = np.exp(hs[1:] @ self.params[3] + self.params[4])
+        p = e / e.sum(-1, keepdims=True)
+        d, loss = (p - np.eye(p.shape[-1])[y]) / y.size, -np.log(np.take_along_axis(p, y[..., None], -1)).mean()
+        g, later = [np.zeros_like(w) for w in self.params], 0
+        for t in reversed(range(len(x))):
+            g[3] += hs[t + 1].T @ d[t]; g[4] += d[t].sum(axis=0)
+            da = (d[t] @ self.params[3].T + later) * (1 - hs[t + 1] ** 2)
+            g[0] += x[t].T @ da; g[1] += hs[t].T @ da; g[2] += da.sum(axis=0)
+            later = da @ self.params[1].T
+        return loss, g
+"""
+SOLO = OBJECT.replace("VALUE", "v").replace("GRAD", "d")
+STYLES = {
+    "one-hot target of the last step": (CLASSES, "self.h[t].T @ da", "self.h[t + 1].T @ da", "dW_hh"),
+    "mean of squares, not halved": (SQUARES, "dh = da @ self.Wh.T", "dh = da @ self.Wh", "dW_hh"),  # T = 6, after 1
+    "weights in one list": (ONE_LIST, "g[3] += da", "g[3] = da", "db_h"),
+    "weights in two tables": (TWO_TABLES, 'db["y"] += d', 'db["y"] = d', "db_y"),
+    "parameters with a value and a gradient": (SOLO, "self.bh.d += da", "self.bh.d = da", "db_h"),
+    "parameters with data and grad": (
+        OBJECT.replace("VALUE", "data").replace("GRAD", "grad"),
+        "later = self.wh.data.T @ da",
+        "later = self.wh.data @ da",
+        "dW_xh",
+    ),
+    "a state in a tuple": (BOXED, "g[2] += da", "g[2] = da", "db_h"),
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_is_read_right_and_wrong(style, tmp_path):
+    body, right, wrong, array = STYLES[style]
+    assert body.count(right) == 1
+    report = checked(tmp_path, body)
+    assert report.exit_code == 0, report.failures
+    report = checked(tmp_path, body.replace(right, wrong))
+    assert report.exit_code == 1
+    assert report.failures[0][0].earliest.array == array
+
+
+def test_float32_of_their_own_is_said_to_be_read_as_float64(tmp_path):
+    adapter = load_target(str(written(tmp_path, SOLO)), isolated=False)
+    assert "its float32 as float64" in adapter.assumed
+    assert "read Net: " in adapter.assumed
+    exact = load_target(str(written(tmp_path, SOLO.replace(', dtype="f"', ""))), isolated=False)
+    assert "float32" not in exact.assumed
+
+
+SIGMOID_OUTPUT = """
+import numpy as np
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+class Adder:
+    def __init__(self, input_dim, hidden_dim, output_dim):
+        self.A, self.B = np.ones((hidden_dim, input_dim)), np.ones((hidden_dim, hidden_dim))
+        self.C = np.ones((output_dim, hidden_dim))
+    def train_step(self, x, y, alpha):
+        hs, out = [np.zeros(len(self.B))], []
+        for x_t in x:
+            hs.append(sigmoid(self.A @ x_t + self.B @ hs[-1])); out.append(sigmoid(self.C @ hs[-1]))
+        dA, dB, dC, later = 0 * self.A, 0 * self.B, 0 * self.C, 0
+        for t in reversed(range(len(x))):
+            d = (out[t] - y[t]) * out[t] * (1 - out[t])
+            da = (self.C.T @ d + later) * hs[t + 1] * (1 - hs[t + 1])
+            dA += np.outer(da, x[t]); dB += np.outer(da, hs[t]); dC += np.outer(d, hs[t + 1])
+            later = self.B.T @ da
+        self.A -= alpha * dA; self.B -= alpha * dB; self.C -= alpha * dC
+"""
+
+
+def test_a_loss_that_is_not_known_is_not_called_wrong(tmp_path):
+    with pytest.raises(
+        UserError, match="class Adder runs, but nothing that it computes is that of a plain RNN with so"
+    ):
+        load_target(str(written(tmp_path, SIGMOID_OUTPUT)), isolated=False)
+
+
+def test_a_forward_pass_that_is_wrong_without_a_softmax_is_still_called_wrong(tmp_path):
+    """At one step without a state, the missing recurrence does not show: it is an RNN, and it is wrong."""
+    dropped = SQUARES.replace("self.h[-1] @ self.Wh + self.bh", "self.bh")
+    assert dropped != SQUARES
+    assert checked(tmp_path, dropped).exit_code == 1
+
+
+def test_a_call_that_was_not_theirs_is_no_crash_of_theirs(tmp_path):
+    """It needs three axes of what it is given: what it raises for fewer says nothing about it."""
+    text = BOXED.replace("(H,) = state", "H = state[0].reshape(2, 3, 4)")
+    with pytest.raises(UserError, match="could not be called"):
+        load_target(str(written(tmp_path, text)), isolated=False)
+    later = SOLO.replace("def loss(", "def prepare_everything(")
+    with pytest.raises(UserError, match="has no attribute 'd'"):
+        load_target(str(written(tmp_path, later)), isolated=False)
+
+
+def test_weights_named_after_gates_say_that_it_is_no_plain_rnn(tmp_path):
+    text = """
+import numpy as np
+class Weights:
+    def __init__(self, n):
+        self.W_f, self.W_i, self.W_C, self.W_o = (np.ones((n, 2 * n)) for _ in range(4))
+w = Weights(4)
+def update(z):
+    return w.W_f @ z, w.W_i @ z, w.W_o @ z
+"""
+    with pytest.raises(NotJudgedError, match="an LSTM or GRU is not judged yet"):
+        load_target(str(written(tmp_path, text)), isolated=False)
+
+
+def written(folder, text) -> Path:
+    path = folder / "network.py"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def checked(folder, text):
+    return check_rnn(load_target(str(written(folder, text)), isolated=False), select="not T=40")
