@@ -19,7 +19,7 @@ def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> di
     if not {"h", "dh", "da"} <= set(reference):
         return {}
     h, dh = (np.asarray(reference[name], np.float64) for name in ("h", "dh"))
-    W_hh, W_xh, W_hy = (np.asarray(case.params[name], np.float64) for name in ("W_hh", "W_xh", "W_hy"))
+    W_hh, W_xh, W_hy = (case.params[name] for name in ("W_hh", "W_xh", "W_hy"))
     if case.nonlinearity == "tanh":
         slope, born = 1 - h * h, dh * h * h * rng.choice([-1.0, 1.0], size=h.shape)
     else:
@@ -56,10 +56,9 @@ def _carried_back(case: RNNCase, own: np.ndarray, born: np.ndarray, slope: np.nd
     """Return the error of dh: that of its own step's readout, and what later steps hand back, as far as BPTT goes."""
     T = len(own)
     k = T if case.k is None else case.k
-    windowed = case.bptt == "windowed"
-    within = np.full(T, True) if windowed else np.arange(T) % k != 0  # nothing is handed over a cut
+    within = np.full(T, True) if case.bptt == "windowed" else np.arange(T) % k != 0  # nothing is handed over a cut
     total, far = own.copy(), own * slope + born
-    for _ in range(min(k if windowed else k - 1, T - 1)):
+    for _ in range(min(k, T - 1)):
         far = (far[1:] * within[1 : len(far), None, None]) @ W_hh
         total[: len(far)] += far
         far = far * slope[: len(far)]
