@@ -21,19 +21,20 @@ def on_cluster(address: str, judge: Judge = judge_apart) -> Run:
     """Return a Run on the cluster whose scheduler listens at `address`, say "tcp://host:8786".
 
     When it is run, it raises UserError if nobody answers there, or the cluster has no workers, or some have no
-    rnncheck or another version of it.
+    rnncheck or another version of it, or it loses all its workers: Dask itself would wait for new ones without end.
     """
 
     def run(asked: Sequence[Submission]) -> Iterator[Result]:
         if not asked:
             return
-        with _connect(address) as client:
+        with _connect(address) as client, client.as_current():
             _require_same_version(client, address)
             # judging is asked for, and not what was remembered of an equal submission: not pure
             waiting = {client.submit(judge, one, pure=False): one for one in asked}
             try:
-                for done in _dask().as_completed(list(waiting), loop=client.loop):
-                    yield outcome(waiting[done], done.result)
+                while waiting:
+                    for done in _finished(client, list(waiting), address):
+                        yield outcome(waiting.pop(done), done.result)
             finally:
                 client.cancel(list(waiting))
 
@@ -55,8 +56,28 @@ def _connect(address: str) -> Any:
         ) from error
 
 
+def _finished(client: Any, waiting: list[Any], address: str) -> list[Any]:
+    """Wait until something is finished, and return all that is."""
+    lost = False
+    while True:
+        try:
+            return list(_dask().wait(waiting, timeout=PATIENCE_S, return_when="FIRST_COMPLETED").done)
+        except TimeoutError:  # nothing yet: a worker that ended is started anew, so no workers must be seen twice
+            gone = not _workers(client)
+            if gone and lost:
+                raise UserError(
+                    f"the Dask cluster at {address} has lost all its workers, with {len(waiting)} submissions to go; "
+                    f"start some with `dask worker {address}` and grade again: what is judged is kept"
+                ) from None
+            lost = gone
+
+
+def _workers(client: Any) -> list[str]:
+    return list(client.scheduler_info(n_workers=-1)["workers"])
+
+
 def _require_same_version(client: Any, address: str) -> None:
-    found = client.run(_version_asker())
+    found = client.run(_version_asker()) if _workers(client) else {}
     if not found:
         raise UserError(f"the Dask cluster at {address} has no workers; start some with `dask worker {address}`")
     for worker, version in found.items():

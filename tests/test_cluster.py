@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -11,6 +12,7 @@ from rnncheck.grade import RUBRIC, grade_folder, in_threads
 from rnncheck.submission import Family, Result
 
 distributed = pytest.importorskip("distributed", reason="grading on a cluster needs the extra: rnncheck[cluster]")
+config = pytest.importorskip("dask.config")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 TARGETS = Path(__file__).parent / "targets"
 
@@ -55,12 +57,36 @@ def fall_on_bob(one):
 def test_who_ends_a_worker_costs_only_himself(cluster, tmp_path):
     for name in ("ann.py", "bob.py", "cid.py"):
         (tmp_path / name).write_text("")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
-    ) as own:
+    blame_the_first_time = {"distributed.scheduler.allowed-failures": 0}  # else he ends four workers
+    with (
+        config.set(blame_the_first_time),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
+        ) as own,
+    ):
         grades = grade_folder(tmp_path, RUBRIC, run=on_cluster(own.scheduler_address, fall_on_bob))
     assert [g.result.verdict for g in grades] == ["right", "no verdict", "right"]
     assert "the judge failed: KilledWorker" in grades[1].result.reason
+
+
+def never_ends(one):
+    """Judge longer than any cluster lives."""
+    import time
+
+    time.sleep(600)
+
+
+def test_a_cluster_that_loses_its_workers_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnncheck.cluster.PATIENCE_S", 2)
+    (tmp_path / "ann.py").write_text("")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
+    ) as own:
+        leaving = Timer(1.0, own.scale, [0])
+        leaving.start()
+        with pytest.raises(UserError, match=r"has lost all its workers, with 1 submissions to go; start some with"):
+            grade_folder(tmp_path, RUBRIC, run=on_cluster(own.scheduler_address, never_ends))
+        leaving.join()
 
 
 def test_an_address_where_nobody_answers_is_named(folder, monkeypatch):
