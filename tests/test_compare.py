@@ -229,5 +229,5 @@ def test_the_steps_of_a_stored_case_are_counted_in_the_whole_of_it():
     part = {name: array[steps] if name in TIMED else array for name, array in answer().trace.items()}
     found = compare(CASE, candidate(h=np.zeros((4, 3, 16))), Answer(part, Peaks(), steps))[0]
     assert found.reason == "has shape (4, 3, 16), expected (7, 3, 16)"
-    with pytest.raises(AssertionError, match=r"^only cases with inputs over time are stored in part$"):
+    with pytest.raises(AssertionError, match=r"^only cases with inputs over time are stored in part(\n|$)"):
         compare(DRAWN, drawn(), Answer(drawn(), Peaks(), steps=(0, 1)))

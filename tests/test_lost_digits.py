@@ -60,20 +60,20 @@ WHAT = [
 @pytest.mark.parametrize("how", HOW)
 def test_the_loss_is_that_of_a_moved_backward_pass(how, what):
     case = make_rnn_case(Design(**({"T": 6, "B": 2, "H": 4, "V": 3, "ignored": 0.2} | how | what)), SEED)
-    compare(case)
+    hold_against_moved(case)
 
 
 def test_an_ignored_target_may_look_like_one_that_counts():
     case = make_rnn_case(Design(6, 2, H=4, V=3), SEED)
-    compare(replace(case, ignore_index=1))
+    hold_against_moved(replace(case, ignore_index=1))
 
 
 def test_a_windows_readout_is_handed_back_k_steps():
     """Without slopes that lose anything, in a ReLU network, the definition of windows holds exactly."""
-    compare(make_rnn_case(Design(6, 2, H=4, V=3, nonlinearity="relu", bptt="windowed", k=2), SEED))
+    hold_against_moved(make_rnn_case(Design(6, 2, H=4, V=3, nonlinearity="relu", bptt="windowed", k=2), SEED))
 
 
-def compare(case):
+def hold_against_moved(case):
     trace = NumpyImpl().run(case)
     found = lost_digits(case, trace, np.random.default_rng(1))
 
