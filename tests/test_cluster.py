@@ -50,6 +50,9 @@ def fall_on_bob(one):
     return Result(one.name, one.fingerprint, "right", families={"forward": Family(1, 1)})
 
 
+fall_on_bob.__module__ = "__main__"  # so that it travels as code: the workers cannot import a test
+
+
 def test_what_the_judge_fails_at_costs_only_itself(cluster, tmp_path):
     for name in ("ann.py", "bob.py", "cid.py"):
         (tmp_path / name).write_text("")
