@@ -20,9 +20,10 @@ RUNS: dict[str, list[str]] = {
     "packed": ["--sizes", "4,5,6,3", "--fills", "1", "0.5", *SHORT],
     "gradcheck": ["--sizes", "3,4,2,1", *SHORT],
     "sweep": ["--cases", "6", "--longest", "3"],
+    "false_alarms": ["--cases", "2"],
 }
-NEEDS_TORCH = ("gradcheck", "sweep")
-TIMED = [name for name in RUNS if name not in NEEDS_TORCH]
+NEEDS_TORCH = ("gradcheck", "sweep", "false_alarms")
+WITH_GRADIENTS = [name for name in RUNS if name not in (*NEEDS_TORCH, "sampling")]  # its frequencies: test_draw_frequencies.py
 
 
 @pytest.fixture
@@ -91,11 +92,9 @@ def spoilt(gradients):
     return wrong
 
 
-@pytest.mark.parametrize("name", TIMED)
+@pytest.mark.parametrize("name", WITH_GRADIENTS)
 def test_nothing_is_timed_of_peers_that_differ(name: str, bench, monkeypatch, capsys) -> None:
     program = bench(name)
-    if name == "sampling":
-        pytest.skip("no gradients: frequencies are tested where sampling is")
     if name == "windowed":
         monkeypatch.setattr(program, "by_definition", spoilt(program.by_definition))
     elif name == "packed":
@@ -208,3 +207,13 @@ def test_lengths_fill_a_batch_as_much_as_asked(bench) -> None:
         assert lengths.max() == 100
         assert lengths.min() >= 1
         assert abs(lengths.mean() / 100 - fill) < 0.02
+
+
+def test_code_that_is_refused_is_told_and_ends_in_1(bench, monkeypatch, capsys) -> None:
+    pytest.importorskip("torch")
+    program = bench("false_alarms")
+    wrong = program.Summed("a thousandth too much", lambda a, b: 1.001 * (a @ b))
+    monkeypatch.setattr(program, "CORRECT", [*program.CORRECT, wrong])
+    assert run(program, RUNS["false_alarms"], monkeypatch) == 1
+    told = capsys.readouterr().err
+    assert told.count("ALARM: a thousandth too much") == told.count("ALARM") > 0
