@@ -23,7 +23,8 @@ RUNS: dict[str, list[str]] = {
     "false_alarms": ["--cases", "2"],
 }
 NEEDS_TORCH = ("gradcheck", "sweep", "false_alarms")
-WITH_GRADIENTS = [name for name in RUNS if name not in (*NEEDS_TORCH, "sampling")]  # its frequencies: test_draw_frequencies.py
+# the frequencies of sampling are tested in test_draw_frequencies.py
+WITH_GRADIENTS = [name for name in RUNS if name not in (*NEEDS_TORCH, "sampling")]
 
 
 @pytest.fixture
