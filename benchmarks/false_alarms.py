@@ -3,7 +3,7 @@
     python benchmarks/false_alarms.py [--cases 800] [--seed 0] [--json FILE]
 
 `benchmarks/tolerance.py` asks this of the measured rule. Here it is asked of the fallback, with its gate and its
-confirmation by noise (`rnncheck.judge`), over cases that strain them: saturated units, all but certain targets,
+confirmation by noise (`rnncheck.judging.judge`), over cases that strain them: saturated units, all but certain targets,
 vanishing and exploding weights, one unit, one sequence, and steps whose targets do not count. The programs are the
 textbook with seven ways to sum a product, with other formulas for slope and softmax, numpy_impl, its lean pass and its
 graph of gates. An alarm prints the case that reproduces it.
@@ -24,8 +24,8 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.errors import NotShownError, UserError
 from rnncheck.implementation import Gates, Implementation, Lean, NumpyImpl
-from rnncheck.judge import judge
-from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.judging.judge import judge
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.oracle import LiveOracle
 from rnncheck.result import Verdict
 from rnncheck.textbook import Textbook

@@ -56,9 +56,9 @@ def sweep(cases: int, longest: int, seed: int, spent: "Counter[str]") -> Iterato
 
     from rnncheck.alike import Alike
     from rnncheck.implementation import NumpyImpl
-    from rnncheck.judge import judge
+    from rnncheck.judging.judge import judge
     from rnncheck.oracle import LiveOracle
-    from rnncheck.sweep import Sweep
+    from rnncheck.cases.fresh import Sweep
 
     torch.set_num_threads(1)
     alike = Alike(list(Sweep(range(1, longest + 1), seed).sources(cases)))

@@ -32,14 +32,14 @@ import torch
 from reference.loop import run_rnn
 from reference.modules import run_rnn_modules
 from rnncheck.case import RNNCase
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.errors import UserError
 from rnncheck.implementation import NumpyImpl, rnn_options
-from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.montecarlo import ELEMENT_LIMIT, WHOLE_LIMIT, MonteCarlo, MonteCarloRule
-from rnncheck.residual import residual
-from rnncheck.scales import Scales, scales
+from rnncheck.judging.montecarlo import ELEMENT_LIMIT, WHOLE_LIMIT, MonteCarlo, MonteCarloRule
+from rnncheck.judging.residual import residual
+from rnncheck.judging.scales import Scales, scales
+from rnncheck.judging.tolerance import peak, ratio, unit_roundoff
 from rnncheck.textbook import Textbook
-from rnncheck.tolerance import peak, ratio, unit_roundoff
 from rnncheck.trace import TIMED, Trace
 
 DTYPES = ("float64", "float32")

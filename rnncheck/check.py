@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.check_cases import FORMS, LOUD, Form, check_cases, loud_case
+from rnncheck.cases.of_targets import FORMS, LOUD, Form, check_cases, loud_case
+from rnncheck.cases.smallest import Smallest
 from rnncheck.checks.check import Bench, Check, Source, run_check
 from rnncheck.checks.own_clipping import clipping_checks
 from rnncheck.checks.passes import pass_checks
@@ -17,12 +18,11 @@ from rnncheck.expected import expect, expected_failures
 from rnncheck.implementation import Implementation
 from rnncheck.options import torch_available
 from rnncheck.oracle import LiveOracle, Oracle
-from rnncheck.plan import Plan
+from rnncheck.planning.plan import Plan
 from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
 from rnncheck.sandbox.protections import as_notes
 from rnncheck.shipped import shipped
-from rnncheck.smallest import Smallest
 from rnncheck.stopwatch import phase
 from rnncheck.target import Target, load_target
 from rnncheck.targets.adapter import Adapter
@@ -107,7 +107,7 @@ class Inquiry:
 
     def _blind_note(self, report: Report) -> str:
         """Say which faults this run could not have seen; of a chosen few checks nobody asks."""
-        from rnncheck.blind import unseen_by, words
+        from rnncheck.power.blind import unseen_by, words
 
         oracles = [bench.oracle for _, bench in self.planned.checks]
         vectors = [

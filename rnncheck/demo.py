@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnncheck.case import RNNCase
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.errors import UserError
 from rnncheck.faults import Fault, get
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.lesson import is_plain, vectors
-from rnncheck.make_case import Design, make_rnn_case
 from rnncheck.result import Comparison, Verdict
 
 __all__ = ["FAULT", "Demo", "demo", "usual_check"]

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
+from rnncheck.cases.shrink import right_trace, shrink
 from rnncheck.check import Inquiry
 from rnncheck.checks.check import Bench
 from rnncheck.result import Report
-from rnncheck.shrink import right_trace, shrink
 from rnncheck.trace import TIMED
 
 __all__ = ["Evidence", "gather", "smallest"]

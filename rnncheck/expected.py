@@ -17,7 +17,7 @@ from typing import Any
 
 from rnncheck.checks.check import Bench, Check, failed
 from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, UserError
-from rnncheck.plan import Plan
+from rnncheck.planning.plan import Plan
 from rnncheck.result import Comparison, Verdict
 from rnncheck.select import selector
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.errors import TraceMismatch
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.result import Comparison, Verdict
 from rnncheck.shipped import shipped
 from rnncheck.trace import Trace, expected_arrays

@@ -17,7 +17,7 @@ from numpy_impl.run import Run, start
 from numpy_impl.train import advance, next_batch
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase
 from rnncheck.checks.check import Bench, Check
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.result import Comparison
 from rnncheck.trace import Trace
 

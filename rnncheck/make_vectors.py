@@ -7,24 +7,24 @@ from shlex import quote
 
 import numpy as np
 
-from rnncheck.arithmetic import update_paths
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import DTYPES, standard_cases
+from rnncheck.cases.of_targets import FORMS, FORMS_FOLDER, check_cases
+from rnncheck.cases.standard import DTYPES, standard_cases
 from rnncheck.check import form_checks
-from rnncheck.check_cases import FORMS, FORMS_FOLDER, check_cases
 from rnncheck.checks.check import Bench, Check, Source, failed, passed
 from rnncheck.checks.exposes import exposure_checks
 from rnncheck.checks.second_opinion import Rounded
+from rnncheck.checks.standard import standard_checks
 from rnncheck.checks.steps import compare_all
 from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
+from rnncheck.judging.arithmetic import update_paths
+from rnncheck.judging.tolerance import PeakRule
 from rnncheck.options import torch_available
-from rnncheck.plan import Plan
-from rnncheck.power import exposed, trials
+from rnncheck.planning.plan import Plan
+from rnncheck.power.matrix import exposed, trials
 from rnncheck.result import Comparison, Report
 from rnncheck.shipped import data_folder
-from rnncheck.standard import standard_checks
-from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED
 from rnncheck.vectors import Vector, VectorOracle, read_vectors, stored_steps, write_folder
 from rnncheck.verify import Progress, run_plan
@@ -75,7 +75,7 @@ def make_vector(case: Case) -> Vector:
     if not isinstance(case, RNNCase):
         trace = {name: np.asarray(array) for name, array in TorchLoop().run(case).items()}
         return Vector(case, trace, update_paths(case, trace), "arithmetic")
-    from rnncheck.scales import scales, stored
+    from rnncheck.judging.scales import scales, stored
 
     found = scales(case)
     powerless = {name: verdict for name, verdict in found.gates.items() if verdict != "ok"}

@@ -5,11 +5,11 @@ An oracle gives an Answer: a Trace and the tolerance it is to be compared with.
 
 from typing import Protocol
 
-from rnncheck.arithmetic import Arithmetic, update_paths
 from rnncheck.case import Case, RNNCase
-from rnncheck.compare import Answer
 from rnncheck.implementation import Implementation, TorchLoop
-from rnncheck.tolerance import Tolerance, Ungated, fallback
+from rnncheck.judging.arithmetic import Arithmetic, update_paths
+from rnncheck.judging.compare import Answer
+from rnncheck.judging.tolerance import Tolerance, Ungated, fallback
 from rnncheck.trace import Trace
 
 __all__ = ["LiveOracle", "Oracle"]
@@ -55,6 +55,6 @@ class LiveOracle:
 
 
 def _by_noise(case: RNNCase, trace: Trace) -> Tolerance:
-    from rnncheck.scales import noisy_tolerance  # a second of imports, which few runs need
+    from rnncheck.judging.scales import noisy_tolerance  # a second of imports, which few runs need
 
     return noisy_tolerance(case, trace)

@@ -25,8 +25,8 @@ from numpy_impl.train import StepFunction, StepOut, train
 from rnncheck.case import RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.implementation import Implementation, NumpyImpl
+from rnncheck.judging.tolerance import ratio, unit_roundoff
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import ratio, unit_roundoff
 
 __all__ = ["EXAMPLES", "MARKS", "compare_drift", "follow", "gradient_step", "nudged", "rms", "trajectory_check"]
 

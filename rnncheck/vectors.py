@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from rnncheck.case import KINDS, Case
-from rnncheck.compare import Answer
 from rnncheck.errors import UserError
+from rnncheck.judging.compare import Answer
 from rnncheck.trace import TIMED
 
 __all__ = ["FORMAT", "STORED_WHOLE", "Vector", "VectorOracle", "read_vectors", "stored_steps", "write_folder"]
@@ -50,7 +50,7 @@ class Vector:
 
     def answer(self) -> Answer:
         """Return what an oracle says: the Trace and its tolerance."""
-        from rnncheck.scales import stored_tolerance
+        from rnncheck.judging.scales import stored_tolerance
 
         return Answer(self.trace, stored_tolerance(self.rule, self.case, self.scales, self.steps), self.steps)
 

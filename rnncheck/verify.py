@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from rnncheck.checks.check import Bench, Check, run_check
 from rnncheck.options import VerifyOptions
-from rnncheck.plan import Plan, plan
+from rnncheck.planning.plan import Plan
+from rnncheck.planning.verification import plan
 from rnncheck.result import Outcome, Report, Verdict
 from rnncheck.stopwatch import phase
 from rnncheck.versions import versions
@@ -23,7 +24,7 @@ Ask = Callable[[Check, Bench, str], Outcome]
 
 def verify(options: VerifyOptions, on_outcome: Progress = lambda outcome, done, planned: None) -> Report:
     """Run every check that `options` plan; `on_outcome` sees each outcome with how many are done and planned."""
-    from rnncheck.measure import blind_note
+    from rnncheck.power.measure import blind_note
 
     planned = plan(options)
     report = run_plan(planned, "numpy_impl", options.seed, options.command, on_outcome)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnncheck.cases.of_targets import FORMS, FORMS_FOLDER, Form, check_cases
 from rnncheck.check import check_rnn, form_of
-from rnncheck.check_cases import FORMS, FORMS_FOLDER, Form, check_cases
 from rnncheck.cli import main
 from rnncheck.errors import NotShownError, UserError
 from rnncheck.implementation import NumpyImpl

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from rnncheck.case import RNNCase
-from rnncheck.cases import DTYPES
+from rnncheck.cases.fresh import DESIGNS, Sweep
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.standard import DTYPES
 from rnncheck.checks.check import Bench, Source, run_check
 from rnncheck.checks.passes import pass_checks
-from rnncheck.make_case import Design, make_rnn_case
 from rnncheck.result import Verdict
-from rnncheck.sweep import DESIGNS, Sweep
 
 pytest.importorskip("torch")
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from rnncheck.blind import unseen_by
+from rnncheck.cases.of_targets import FORMS, FORMS_FOLDER
 from rnncheck.check import check_rnn
-from rnncheck.check_cases import FORMS, FORMS_FOLDER
 from rnncheck.faults import FAULTS
 from rnncheck.make_vectors import with_power
+from rnncheck.power.blind import unseen_by
 from rnncheck.result import Comparison, Outcome, Report, Verdict
 from rnncheck.shipped import shipped
 from rnncheck.target import load_target

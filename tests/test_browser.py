@@ -59,7 +59,7 @@ GENERATED = (
     "generated/faults/top-k-ignored",
     "generated/api/rnncheck",
     "generated/api/numpy_impl.rnn",
-    "generated/api/rnncheck.tolerance",
+    "generated/api/rnncheck.judging.tolerance",
     "genindex",
     "search",
 )

@@ -12,7 +12,7 @@ from safetensors.numpy import load
 
 import rnncheck
 from rnncheck.case import RNNCase
-from rnncheck.cases import DTYPES, LADDER, rnn_designs, standard_cases
+from rnncheck.cases.standard import DTYPES, LADDER, rnn_designs, standard_cases
 from rnncheck.faults import FAULTS
 from rnncheck.shipped import shipped
 from rnncheck.vectors import SCHEMA, read_vectors, write_folder

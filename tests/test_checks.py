@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from rnncheck.arithmetic import Arithmetic, update_paths
 from rnncheck.case import ClipCase, OptimCase, RNNCase
-from rnncheck.cases import clip_cases, optim_cases, sample_cases
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.standard import clip_cases, optim_cases, sample_cases
 from rnncheck.checks.check import Bench, Check, Source, run_check
 from rnncheck.checks.passes import FAMILIES, pass_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, directional_derivative
 from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import step_checks
-from rnncheck.compare import Answer
 from rnncheck.errors import NotShownError, OracleError
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.judging.arithmetic import Arithmetic, update_paths
+from rnncheck.judging.compare import Answer
+from rnncheck.judging.tolerance import fallback
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import fallback
 
 CASE = make_rnn_case(Design(T=7, B=3), seed=5)
 

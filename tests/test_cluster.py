@@ -1,14 +1,16 @@
 """A Dask cluster grades as this machine does: the same results, in the same order."""
 
+import gc
 import shutil
+import warnings
 from pathlib import Path
 
 import pytest
 
-from rnncheck.cluster import _finished, on_cluster
 from rnncheck.errors import UserError
-from rnncheck.grade import RUBRIC, grade_folder, in_threads
-from rnncheck.submission import Family, Result
+from rnncheck.grading.cluster import _finished, _require_same_version, on_cluster
+from rnncheck.grading.grade import RUBRIC, grade_folder, in_threads
+from rnncheck.grading.submission import Family, Result
 
 distributed = pytest.importorskip("distributed", reason="grading on a cluster needs the extra: rnncheck[cluster]")
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -17,11 +19,21 @@ TARGETS = Path(__file__).parent / "targets"
 
 @pytest.fixture(scope="module")
 def cluster():
-    """Two workers on this machine, each a process of its own."""
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1"
-    ) as cluster:
-        yield cluster
+    """Two workers on this machine, each a process of its own. A machine that stands still is asked again."""
+    local = {"threads_per_worker": 1, "processes": True, "dashboard_address": "127.0.0.1:0", "host": "127.0.0.1"}
+    for _ in range(5):
+        try:
+            started = distributed.LocalCluster(n_workers=2, **local)
+        except (AssertionError, TimeoutError, RuntimeError) as error:
+            late = repr(error)
+            with warnings.catch_warnings(action="ignore"):
+                gc.collect()  # Dask warns of what it could not start when it is deleted: here, and not in a later test
+        else:
+            with started, pytest.MonkeyPatch.context() as patch:
+                patch.setattr("rnncheck.grading.cluster.PATIENCE_S", 120)
+                yield started
+            return
+    pytest.skip(f"Dask could not start two workers here: {late}")
 
 
 @pytest.fixture
@@ -77,28 +89,25 @@ class Cluster:
 def test_a_cluster_that_has_lost_its_workers_is_not_waited_for(monkeypatch):
     """A worker that ended is started anew; none twice in a row, and none will come."""
     dask = Cluster([["one"], [], ["two"], [], []])
-    monkeypatch.setattr("rnncheck.cluster._dask", lambda: dask)
+    monkeypatch.setattr("rnncheck.grading.cluster._dask", lambda: dask)
     with pytest.raises(UserError, match="at tcp://here has lost all its workers, with 2 submissions to go; start some"):
         _finished(dask, [object(), object()], "tcp://here")
     assert list(dask.looks) == []
 
 
 def test_an_address_where_nobody_answers_is_named(folder, monkeypatch):
-    monkeypatch.setattr("rnncheck.cluster.PATIENCE_S", 0.2)
+    monkeypatch.setattr("rnncheck.grading.cluster.PATIENCE_S", 0.2)
     for address in ("tcp://127.0.0.1:1", "no such address"):
         with pytest.raises(UserError, match=f"no Dask scheduler answers at {address}.*dask scheduler"):
             grade_folder(folder, RUBRIC, run=on_cluster(address))
 
 
-def test_a_cluster_without_workers_is_not_waited_for(folder):
-    with (
-        distributed.LocalCluster(n_workers=0, dashboard_address="127.0.0.1:0", host="127.0.0.1") as empty,
-        pytest.raises(UserError, match="has no workers; start some with"),
-    ):
-        grade_folder(folder, RUBRIC, run=on_cluster(empty.scheduler_address))
+def test_a_cluster_without_workers_is_not_waited_for():
+    with pytest.raises(UserError, match="at tcp://here has no workers; start some with `dask worker tcp://here`"):
+        _require_same_version(Cluster([[]]), "tcp://here")
 
 
 def test_a_worker_of_another_version_is_refused(cluster, folder, monkeypatch):
-    monkeypatch.setattr("rnncheck.cluster.__version__", "99")
+    monkeypatch.setattr("rnncheck.grading.cluster.__version__", "99")
     with pytest.raises(UserError, match=r"has rnncheck .*, and here it is 99"):
         grade_folder(folder, RUBRIC, run=on_cluster(cluster.scheduler_address))

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from rnncheck.case import SampleCase
-from rnncheck.compare import Answer, Equal, assert_agrees, compare
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.errors import TraceMismatch
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.judging.compare import Answer, Equal, assert_agrees, compare
+from rnncheck.judging.tolerance import Finding, NotComparable, PeakRule, fallback, unit_roundoff
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import Finding, NotComparable, PeakRule, fallback, unit_roundoff
 from rnncheck.trace import TIMED, expected_arrays
 
 CASE = make_rnn_case(Design(T=7, B=3, inputs="dense"), seed=5)

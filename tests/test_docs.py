@@ -15,8 +15,8 @@ import pytest
 
 from rnncheck.cli import main
 from rnncheck.faults import FAULTS
+from rnncheck.judging.montecarlo import ELEMENT_LIMIT, WHOLE_LIMIT
 from rnncheck.lab.grade import LEVELS
-from rnncheck.montecarlo import ELEMENT_LIMIT, WHOLE_LIMIT
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -119,7 +119,7 @@ def test_a_decision_says_what_why_at_what_cost_and_where(path):
         ("with `--vocabulary 9`", "no command has an option --vocabulary"),
         ("It is two.\n\n```{code-cell}\nassert a == 3  # says: It is three\n```", "does not say 'It is three'"),
         ("see `numpy_impl/rnnn.py`", "there is no file numpy_impl/rnnn.py"),
-        ("`rnncheck.judge.jugde`", "there is nothing called rnncheck.judge.jugde"),
+        ("`rnncheck.judging.judge.jugde`", "there is nothing called rnncheck.judging.judge.jugde"),
         ("Exit codes: 0 differ, 1 differ.", "exit code 0 does not mean 'differ' but 'agree'"),
         ("| code | meaning |\n|---|---|\n| 2 | differ |\n", "exit code 2 does not mean 'differ' but 'could not run'"),
         ("its shape: `W_hy (H, V)`", "W_hy has not the shape (H, V)"),
@@ -142,9 +142,7 @@ def test_a_contradiction_is_seen(planted, complaint):
 
 
 def test_what_is_right_is_not_complained_about():
-    page = (
-        '`rnncheck verify -k "gradients --and"`, `rnncheck vectors check`, `rnncheck --version`, `rnncheck.judge.judge`'
-    )
+    page = '`rnncheck verify -k "gradients --and"`, `rnncheck vectors check`, `rnncheck --version`, `rnncheck.oracle`'
     assert list(complaints(f"{page}, `numpy_impl/rnn.py`, `data/vectors/v1`, `rnncheck vectors`")) == []
 
 

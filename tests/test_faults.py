@@ -15,8 +15,8 @@ from rnncheck.case import Case
 from rnncheck.errors import UserError
 from rnncheck.faults import CHAPTERS, FAULTS, Fault, FaultsExcludeError, bptt, combine, consequences, get
 from rnncheck.faults.probes import observe, probes
+from rnncheck.judging.tolerance import PeakRule
 from rnncheck.textbook import Textbook
-from rnncheck.tolerance import PeakRule
 
 LENGTH = 3
 CLEARLY = 1000.0

@@ -6,7 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rnncheck.cases import SEED
+from rnncheck.cases.make import NO_TOKEN
+from rnncheck.cases.standard import SEED
 from rnncheck.checks.check import Bench, run_check
 from rnncheck.checks.frequencies import (
     FEWEST,
@@ -18,7 +19,6 @@ from rnncheck.checks.frequencies import (
 )
 from rnncheck.faults import get
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import NO_TOKEN
 from rnncheck.result import Verdict
 
 CASES = frequency_cases(SEED)

@@ -13,8 +13,8 @@ import pytest
 
 from rnncheck.cli import main
 from rnncheck.errors import UserError
-from rnncheck.grade import RUBRIC, grade, grade_folder, in_threads, read_rubric, submissions, to_csv
-from rnncheck.submission import Family, Result, judge_apart, read_submission
+from rnncheck.grading.grade import RUBRIC, grade, grade_folder, in_threads, read_rubric, submissions, to_csv
+from rnncheck.grading.submission import Family, Result, judge_apart, read_submission
 
 TARGETS = Path(__file__).parent / "targets"
 
@@ -284,7 +284,7 @@ def test_a_link_out_of_the_folder_is_not_followed(tmp_path):
 
 
 def test_a_submission_that_is_too_large_is_not_read(tmp_path, monkeypatch):
-    monkeypatch.setattr("rnncheck.submission.LARGEST", 10)
+    monkeypatch.setattr("rnncheck.grading.submission.LARGEST", 10)
     (tmp_path / "net.py").write_text("x" * 11)
     (g,) = grade_folder(tmp_path, RUBRIC)
     assert g.result.reason == "it has 11 bytes, and 10 are allowed"

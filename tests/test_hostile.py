@@ -14,17 +14,17 @@ from textwrap import dedent, indent
 import pytest
 
 import rnncheck
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.checks.check import Bench, Source, run_check
 from rnncheck.checks.steps import compare_all
-from rnncheck.compare import Answer
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.judging.compare import Answer
+from rnncheck.judging.tolerance import fallback
 from rnncheck.result import Verdict
 from rnncheck.sandbox.launch import why_no_namespaces
 from rnncheck.sandbox.limits import Limits, MiB
 from rnncheck.sandbox.target import SandboxedTarget
 from rnncheck.shipped import data_folder
-from rnncheck.tolerance import fallback
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="attacks on the processes and files of POSIX")
 NAMESPACES = pytest.param(

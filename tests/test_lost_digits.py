@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from numpy_impl.model import loss_and_grads
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.implementation import NumpyImpl
-from rnncheck.judge import judge
-from rnncheck.lost_digits import lost_digits
-from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.judging.judge import judge
+from rnncheck.judging.lost_digits import lost_digits
+from rnncheck.oracle import LiveOracle
 from rnncheck.result import Verdict
 
 SEED = 5
@@ -191,3 +192,44 @@ def test_a_fault_is_seen_there_all_the_same(array):
     case = saturated()
     trace = NumpyImpl().run(case)
     assert verdicts(case, {**trace, array: 2 * trace[array]})[array] is Verdict.FAILED
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
+def test_a_small_loss_loses_what_its_logits_and_the_one_beside_them_lose(reduction):
+    """Held against log sum exp z - z_y in float32: without the maximum taken out, and with it."""
+    case = make_rnn_case(Design(8, 5, H=4, V=3, logit_scale=30, reduction=reduction, ignored=0.4), SEED)
+    case = replace(case, y=np.where(case.y < 0, case.y, NumpyImpl().run(case)["logits"].argmax(-1)))
+    trace = NumpyImpl().run(case)
+    z, kept = trace["logits"], case.y >= 0
+    z_y = np.take_along_axis(z, np.where(kept, case.y, 0)[..., None], -1)
+    u = 2.0**-24
+
+    def loss(z, z_y):
+        return np.where(kept, np.log(np.exp(z).sum(-1)) - z_y[..., 0], 0)
+
+    rounded = loss(z.astype(np.float32), z_y.astype(np.float32)), loss((z - z_y).astype(np.float32), 0 * z_y)
+    lost = np.abs(np.stack(rounded) - loss((z - z_y).astype(np.longdouble), 0 * z_y))
+    found = [np.abs(lost_digits(case, trace, np.random.default_rng(seed))["loss"]) for seed in range(100)]
+    if reduction == "none":
+        assert (lost <= 2 * u * found[0]).all()
+        assert np.sqrt(np.mean(lost.max(0)[kept] ** 2)) >= 0.1 * u * np.sqrt(np.mean(found[0][kept] ** 2))
+        assert (found[0] == 0)[~kept].all()
+        return
+    root = np.sqrt((lost**2).sum((1, 2))).max() / (kept.sum() if reduction == "mean" else 1)
+    assert 0.5 * root <= u * np.sqrt(np.mean(np.square(found))) <= 20 * root
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
+def test_a_loss_that_rounds_to_nothing_is_right_and_a_wrong_one_is_still_found(reduction):
+    """Of one sequence, one step: log(1 + 1e-11) is 0 in float32: an error of 100 %, which nothing confirms."""
+    pytest.importorskip("torch")
+    design = Design(2, 1, dtype="float32", H=33, V=2, gain=1.5, logit_scale=30, reduction=reduction)
+    case = next(
+        case
+        for case in (make_rnn_case(design, seed) for seed in range(500))
+        if 0 < LiveOracle().answer(case).trace["loss"].max() < 2.0**-26
+    )
+    answer, trace = LiveOracle().answer(case), NumpyImpl().run(case)
+    assert not [c for c in judge(case, trace, answer) if c.verdict is Verdict.FAILED]
+    wrong = trace | {"loss": trace["loss"] + np.float32(1e-3)}
+    assert [c.array for c in judge(case, wrong, answer) if c.verdict is Verdict.FAILED] == ["loss"]

@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnncheck.cases import SEED, rnn_designs
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.standard import SEED, rnn_designs
 from rnncheck.checks.check import Bench, run_check
 from rnncheck.checks.metamorphic import RELATIONS, metamorphic_checks
 from rnncheck.checks.relation import OwnScales
-from rnncheck.compare import Answer
 from rnncheck.errors import NotShownError
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
+from rnncheck.judging.compare import Answer
+from rnncheck.judging.tolerance import fallback
 from rnncheck.result import Verdict
-from rnncheck.tolerance import fallback
 
 QUESTIONS = (*(relation.name for relation in RELATIONS), "differences")
 
@@ -197,7 +197,7 @@ def test_a_chaotic_case_is_not_comparable():
 
 
 def test_own_scales_are_for_passes_only():
-    from rnncheck.cases import clip_cases
+    from rnncheck.cases.standard import clip_cases
 
     with pytest.raises(NotShownError, match="only forward and backward passes"):
         OwnScales(NumpyImpl()).answer(clip_cases()[0])

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.montecarlo import ELEMENT_LIMIT, WHOLE_LIMIT, MonteCarlo, MonteCarloRule, gate, summed_terms
-from rnncheck.tolerance import NotComparable, underflow, unit_roundoff
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.judging.montecarlo import ELEMENT_LIMIT, WHOLE_LIMIT, MonteCarlo, MonteCarloRule, gate, summed_terms
+from rnncheck.judging.tolerance import NotComparable, underflow, unit_roundoff
 
 F64, F32 = np.dtype(np.float64), np.dtype(np.float32)
 U = unit_roundoff(F64)

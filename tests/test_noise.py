@@ -9,8 +9,8 @@ torch = pytest.importorskip("torch")
 
 from torch.func import functional_call, vmap
 
-from rnncheck.montecarlo import MonteCarloRule
-from rnncheck.noise import SIZE, Noise, deviation
+from rnncheck.judging.montecarlo import MonteCarloRule
+from rnncheck.judging.noise import SIZE, Noise, deviation
 
 MANY = 4096
 SPREAD = 5 / np.sqrt(2 * MANY)

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from rnncheck import plan as planning
 from rnncheck.checks import passes
 from rnncheck.checks.check import Check, passed
 from rnncheck.implementation import NumpyImpl
 from rnncheck.options import VerifyOptions
-from rnncheck.plan import Plan, plan
-from rnncheck.planned import FILE, count_checks, expected_checks
+from rnncheck.planning import sections, verification
+from rnncheck.planning.count import count_checks
+from rnncheck.planning.plan import Plan
+from rnncheck.planning.planned import FILE, expected_checks
+from rnncheck.planning.verification import plan
 from rnncheck.report.sentences import closing_count, verdict
 from rnncheck.vectors import VectorOracle
 from rnncheck.verify import run_plan
@@ -20,7 +22,7 @@ QUICK = VerifyOptions(level="quick")
 
 
 def test_the_plan_is_the_one_that_was_written_down() -> None:
-    """Red after a change that was meant: look at the difference, then run `python -m rnncheck.planned`."""
+    """Red after a change that was meant: look at the difference, then run `python -m rnncheck.planning.count`."""
     assert count_checks() == json.loads(FILE.read_text(encoding="utf-8"))
 
 
@@ -48,15 +50,15 @@ def test_a_family_that_vanishes_is_missed(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_section_that_vanishes_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    sections = planning._sections
-    monkeypatch.setattr(planning, "_sections", lambda options, torch: sections(options, torch)[1:])
+    every = sections.sections
+    monkeypatch.setattr(verification, "sections", lambda options, torch: every(options, torch)[1:])
     found = plan(QUICK, False)
     assert found.lacking == found.count - len(found.checks) > 0
 
 
 def test_a_vector_that_vanishes_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
-    everything = planning.standard_vectors
-    monkeypatch.setattr(planning, "standard_vectors", lambda options: everything(options)[1:])
+    everything = sections.standard_vectors
+    monkeypatch.setattr(sections, "standard_vectors", lambda options: everything(options)[1:])
     assert plan(QUICK, False).lacking >= 4  # one check for each of the four families of a pass
 
 

@@ -7,25 +7,25 @@ from functools import cache
 import numpy as np
 import pytest
 
-from rnncheck.blind import blind_spots, unexposed, words
 from rnncheck.case import OptimCase, RNNCase
-from rnncheck.cases import DTYPES
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.standard import DTYPES
 from rnncheck.checks.check import Bench, Check, Source, passed, run_check
 from rnncheck.checks.exposes import exposure_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.relation import OwnScales
+from rnncheck.checks.standard import cover, standard_checks
 from rnncheck.cli import main
 from rnncheck.errors import UserError
 from rnncheck.faults import FAULTS
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.measure import LONGEST, blind_note, fresh_trials, measure_power, standard_trials
 from rnncheck.options import VerifyOptions
-from rnncheck.plan import fresh_sources
-from rnncheck.power import CLEARLY, Trial, equivalent, exposed, kill_matrix, steps_of, trials
+from rnncheck.planning.sections import fresh_sources
+from rnncheck.power.blind import blind_spots, unexposed, words
+from rnncheck.power.matrix import CLEARLY, Trial, equivalent, exposed, kill_matrix, steps_of, trials
+from rnncheck.power.measure import LONGEST, blind_note, fresh_trials, measure_power, standard_trials
 from rnncheck.result import Verdict
 from rnncheck.shipped import shipped
-from rnncheck.standard import cover, standard_checks
 from rnncheck.textbook import Textbook
 from rnncheck.vectors import Vector, VectorOracle, read_vectors
 
@@ -257,7 +257,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the standard cases be two small ones."""
     some = [v.case for v in vectors() if v.case.name in ("T=3-B=2-float64", "T=3-B=2-float32")]
     two = trials(some, standard_checks(some)), VectorOracle(vectors())
-    monkeypatch.setattr("rnncheck.measure.standard_trials", lambda options: two)
+    monkeypatch.setattr("rnncheck.power.measure.standard_trials", lambda options: two)
 
 
 @pytest.mark.usefixtures("few")
@@ -287,7 +287,7 @@ def test_the_command_prints_the_matrix_and_fails_where_a_fault_passes(
 @pytest.mark.usefixtures("few")
 def test_nothing_missed_is_success(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     seen = {name: fault for name, fault in FAULTS.items() if name in ("carry-not-transposed", "mean-for-sum")}
-    monkeypatch.setattr("rnncheck.power.FAULTS", seen)
+    monkeypatch.setattr("rnncheck.power.matrix.FAULTS", seen)
     assert main(["power"]) == 0
     assert "float64: 2 of 2 faults caught; the least clear by" in capsys.readouterr().out
 
@@ -320,7 +320,7 @@ def test_json_alone_on_standard_output(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_dtype_chooses_among_the_standard_cases(monkeypatch: pytest.MonkeyPatch) -> None:
     one = {"carry-not-transposed": FAULTS["carry-not-transposed"]}
-    monkeypatch.setattr("rnncheck.power.FAULTS", one)
+    monkeypatch.setattr("rnncheck.power.matrix.FAULTS", one)
     found = measure_power(options(dtype="float32"))
     assert found.dtypes == ("float32",)
     assert found.missed == []

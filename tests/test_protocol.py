@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnncheck.cases import clip_cases, optim_cases, sample_cases
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.standard import clip_cases, optim_cases, sample_cases
 from rnncheck.errors import NotShownError, TargetError, UserError
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
 from rnncheck.protocol import lines
 from rnncheck.protocol.files import ANSWERS, CASES, ResultsImplementation, export, export_shipped
 from rnncheck.protocol.lines import (

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.residual import residual, wider
+from rnncheck.judging.residual import residual, wider
+from rnncheck.judging.tolerance import Finding
 from rnncheck.textbook import Textbook
-from rnncheck.tolerance import Finding
 from rnncheck.trace import expected_arrays
 
 available = pytest.mark.skipif(wider(np.dtype(np.float64)) is None, reason="longdouble is not wider here")
@@ -123,7 +123,7 @@ def test_what_is_not_shown_is_said():
 
 def test_without_a_wider_dtype_nothing_is_judged(monkeypatch):
     case = case_of("full", "float64")
-    monkeypatch.setattr("rnncheck.residual.wider", lambda dtype: None)
+    monkeypatch.setattr("rnncheck.judging.residual.wider", lambda dtype: None)
     found = residual(case, NumpyImpl().run(case))
     assert set(found.values()) == {"trace residual not available: this machine has no dtype wider than float64"}
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.checks.check import Bench, run_check
 from rnncheck.checks.state import state_checks
 from rnncheck.errors import NotShownError, TargetError, UserError
-from rnncheck.make_case import Design, make_rnn_case
 from rnncheck.result import Verdict
 from rnncheck.sandbox import watch
 from rnncheck.sandbox.bundle import NAME, bundle, without_ours

@@ -11,12 +11,12 @@ torch = pytest.importorskip("torch")
 
 from reference.loop import run_rnn
 from reference.modules import run_rnn_modules
-from rnncheck.arithmetic import Arithmetic
 from rnncheck.case import ClipCase
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.implementation import NumpyImpl, rnn_options
-from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.montecarlo import MonteCarlo, MonteCarloRule
-from rnncheck.scales import noisy_tolerance, scales, stored, stored_tolerance
+from rnncheck.judging.arithmetic import Arithmetic
+from rnncheck.judging.montecarlo import MonteCarlo, MonteCarloRule
+from rnncheck.judging.scales import noisy_tolerance, scales, stored, stored_tolerance
 from rnncheck.textbook import Textbook
 from rnncheck.trace import expected_arrays
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.shrink import right_trace, shrink
 from rnncheck.cli import main
-from rnncheck.make_case import Design, make_rnn_case
 from rnncheck.report.repro import script
-from rnncheck.shrink import right_trace, shrink
 from rnncheck.textbook import Textbook
 
 CASE = make_rnn_case(Design(T=9, B=3, H=7, V=5), seed=1)

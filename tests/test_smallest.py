@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnncheck.cases.smallest import MOST_KINDS, Smallest
 from rnncheck.check import Inquiry, check_rnn
 from rnncheck.cli import main
 from rnncheck.hints import withhold
 from rnncheck.result import Verdict
-from rnncheck.smallest import MOST_KINDS, Smallest
 from rnncheck.target import Target
 from rnncheck.textbook import Textbook
 
@@ -115,8 +115,8 @@ def test_a_failure_without_hints_tells_no_sizes():
 
 
 def test_a_sigmoid_is_held_against_a_sigmoid(tmp_path):
-    from rnncheck.check_cases import Form, check_cases
-    from rnncheck.shrink import right_trace
+    from rnncheck.cases.of_targets import Form, check_cases
+    from rnncheck.cases.shrink import right_trace
 
     case = check_cases(Form(nonlinearity="sigmoid"))[3]
     trace = right_trace(case)

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from rnncheck.case import Case, OptimCase, RNNCase
-from rnncheck.cases import standard_cases
+from rnncheck.cases.standard import standard_cases
 from rnncheck.faults.probes import observe, probes
 from rnncheck.implementation import NumpyImpl, TorchLoop
+from rnncheck.judging.tolerance import PeakRule
 from rnncheck.textbook import Textbook
-from rnncheck.tolerance import PeakRule
 from rnncheck.trace import TIMED, Trace, expected_arrays
 
 CASES = standard_cases()

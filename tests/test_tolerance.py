@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from rnncheck.case import RNNCase
+from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.implementation import NumpyImpl
-from rnncheck.make_case import Design, make_rnn_case
-from rnncheck.tolerance import (
+from rnncheck.judging.tolerance import (
     GATE,
     LIMIT,
     NUDGE,
@@ -275,6 +275,6 @@ def test_lost_digits_count_in_units_of_rounding(monkeypatch: pytest.MonkeyPatch)
     case = make_rnn_case(Design(4, 2), seed=3)
     right = NumpyImpl().run(case)
     monkeypatch.setattr(
-        "rnncheck.tolerance.lost_digits", lambda *_: {"db_h": 3 * np.abs(right["db_h"]).max(keepdims=True)}
+        "rnncheck.judging.tolerance.lost_digits", lambda *_: {"db_h": 3 * np.abs(right["db_h"]).max(keepdims=True)}
     )
     assert fallback(case, right, lambda nudged: right).amplification["db_h"] == 3

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rnncheck import make_vectors
-from rnncheck.arithmetic import update_paths
 from rnncheck.case import ClipCase
 from rnncheck.errors import UserError
+from rnncheck.judging.arithmetic import update_paths
 from rnncheck.make_vectors import check_vectors
 from rnncheck.report.sentences import verdict
 from rnncheck.result import Report

@@ -6,7 +6,7 @@ from inspect import getsource
 
 from rnncheck.case import Case
 from rnncheck.faults import FAULTS, SURVEYED, Fault, Faulty, consequences
-from rnncheck.judge import judge
+from rnncheck.judging.judge import judge
 from rnncheck.result import Comparison, Verdict
 from rnncheck.shipped import shipped
 from rnncheck.trace import ORDER

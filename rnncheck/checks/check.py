@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rnncheck.case import Case
-from rnncheck.compare import Answer
 from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, TargetError
 from rnncheck.implementation import Implementation
-from rnncheck.judge import judge
+from rnncheck.judging.compare import Answer
+from rnncheck.judging.judge import judge
 from rnncheck.oracle import Oracle
 from rnncheck.result import Comparison, Outcome, Verdict
 from rnncheck.stopwatch import phase

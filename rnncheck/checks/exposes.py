@@ -7,10 +7,10 @@ would say.
 from collections.abc import Callable, Iterator, Sequence
 
 from rnncheck.checks.check import Bench, Check, failed, passed
+from rnncheck.checks.standard import standard_checks
 from rnncheck.faults import FAULTS, Fault
-from rnncheck.power import CLEARLY, Trial, equivalent, largest_margin, trials
+from rnncheck.power.matrix import CLEARLY, Trial, equivalent, largest_margin, trials
 from rnncheck.result import Comparison
-from rnncheck.standard import standard_checks
 from rnncheck.vectors import Vector, VectorOracle
 
 __all__ = ["exposure_checks"]

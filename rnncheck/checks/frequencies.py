@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from rnncheck.case import SampleCase
+from rnncheck.cases.make import NO_TOKEN, Design, random_params
 from rnncheck.checks.check import Bench, Check, failed
 from rnncheck.checks.relation import Shown
-from rnncheck.make_case import NO_TOKEN, Design, random_params
 from rnncheck.result import Comparison, Verdict
 
 __all__ = ["chi_square_tail", "frequency_cases", "frequency_checks", "g_test", "sequence_probabilities"]

@@ -13,12 +13,12 @@ import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, Check
-from rnncheck.compare import Answer
 from rnncheck.errors import NotShownError
 from rnncheck.implementation import Implementation
-from rnncheck.judge import judge
+from rnncheck.judging.compare import Answer
+from rnncheck.judging.judge import judge
+from rnncheck.judging.tolerance import fallback
 from rnncheck.result import Comparison
-from rnncheck.tolerance import fallback
 from rnncheck.trace import TIMED, Trace
 
 __all__ = ["OwnScales", "Relation", "Run", "Shown", "compare_predicted"]

@@ -12,8 +12,8 @@ from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, Check
 from rnncheck.errors import NotShownError
 from rnncheck.implementation import Implementation, NumpyImpl
+from rnncheck.judging.tolerance import unit_roundoff
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import unit_roundoff
 from rnncheck.trace import Trace
 
 __all__ = ["ExtendedPrecision", "Rounded", "difference_checks", "differentiable", "directional_derivative"]

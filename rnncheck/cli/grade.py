@@ -66,11 +66,11 @@ def grade(
     from rich.console import Console
     from rich.text import Text
 
-    from rnncheck.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, to_csv
+    from rnncheck.grading.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, to_csv
+    from rnncheck.grading.submission import judge_apart
     from rnncheck.protocol.lines import plain_text
     from rnncheck.report.files import STDOUT, check_targets, write_text
     from rnncheck.report.progress import Progress
-    from rnncheck.submission import judge_apart
 
     if jobs is not None and scheduler is not None:
         raise typer.BadParameter("the cluster decides how many run at a time", param_hint="--jobs --scheduler")
@@ -84,7 +84,7 @@ def grade(
     if scheduler is None:
         run = in_threads(judge, jobs or 1)
     else:
-        from rnncheck.cluster import on_cluster
+        from rnncheck.grading.cluster import on_cluster
 
         run = on_cluster(scheduler, judge)
     with Progress(Console(stderr=True), "submissions") as progress:

@@ -40,8 +40,8 @@ def power(
         rnncheck power --dtype float32 --json power.json
     """
     from rnncheck.cli.output import Output
-    from rnncheck.measure import measure_power
     from rnncheck.options import VerifyOptions
+    from rnncheck.power.measure import measure_power
     from rnncheck.report.files import write_text
     from rnncheck.report.power import dumps, show_power
 

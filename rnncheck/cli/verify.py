@@ -96,7 +96,7 @@ def verify(
     )
     output = Output(json, junit, data)
     if names:
-        from rnncheck.plan import plan
+        from rnncheck.planning.verification import plan
 
         typer.echo("\n".join(check.name for check, _ in plan(options).checks))
         return 0

@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.make_case import NO_TOKEN
+from rnncheck.cases.make import NO_TOKEN
 
 __all__ = ["Manner", "manners"]
 

@@ -16,8 +16,8 @@ from rnncheck.diagnosis.probes import PLAIN, Probe, plain_case, probes
 from rnncheck.errors import NotShownError
 from rnncheck.faults.probes import observe
 from rnncheck.implementation import Implementation
+from rnncheck.judging.tolerance import underflow, unit_roundoff
 from rnncheck.textbook import Textbook
-from rnncheck.tolerance import underflow, unit_roundoff
 from rnncheck.trace import ORDER
 
 __all__ = [

@@ -14,10 +14,10 @@ from functools import cache
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.check_cases import LOUD
+from rnncheck.cases.make import NO_TOKEN, Design, make_rnn_case
+from rnncheck.cases.of_targets import LOUD
 from rnncheck.diagnosis.manner import Manner
 from rnncheck.faults.probes import probes as catalogue_probes
-from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case
 
 __all__ = ["IN_LONG", "LONG", "LOUD", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
+from rnncheck.cases.make import NO_TOKEN
 from rnncheck.diagnosis.alternatives import Alternative, Ask
-from rnncheck.make_case import NO_TOKEN
 
 __all__ = ["other_questions"]
 

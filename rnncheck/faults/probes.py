@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
+from rnncheck.cases.make import NO_TOKEN, Design, make_rnn_case, random_params
 from rnncheck.implementation import Implementation
-from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case, random_params
 
 __all__ = ["observe", "probes"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from rnncheck.grade import Grade, reason
+from rnncheck.grading.grade import Grade, reason
 
 __all__ = ["dumps"]
 

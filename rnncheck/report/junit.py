@@ -63,7 +63,7 @@ def _testcase(outcome: Outcome, seed: int) -> ET.Element:
 def _nothing_proved(report: Report) -> ET.Element:
     counts = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": _seconds(0.0)}
     suite = ET.Element("testsuite", {"name": "plan", **counts})
-    names = {"classname": "rnncheck.plan", "name": "every planned check ran and was comparable"}
+    names = {"classname": "rnncheck.planning", "name": "every planned check ran and was comparable"}
     case = ET.SubElement(suite, "testcase", {**names, "time": _seconds(0.0)})
     error = ET.SubElement(case, "error", {"message": _legal(verdict(report)), "type": "Unfinished"})
     error.text = closing_count(report)

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rnncheck.measure import Measured
-from rnncheck.power import CLEARLY, Kill
+from rnncheck.power.matrix import CLEARLY, Kill
+from rnncheck.power.measure import Measured
 from rnncheck.report.json import plain
 
 __all__ = ["SCHEMA_VERSION", "dumps", "show_power"]

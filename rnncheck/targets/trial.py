@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.make_case import IGNORE_INDEX, Design, make_rnn_case
+from rnncheck.cases.make import IGNORE_INDEX, Design, make_rnn_case
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.inputs import find_inputs

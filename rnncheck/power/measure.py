@@ -4,19 +4,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rnncheck.blind import blind_spots, unexposed, words
 from rnncheck.case import RNNCase
-from rnncheck.cases import SEED
+from rnncheck.cases.standard import SEED
 from rnncheck.checks.check import Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.relation import OwnScales
+from rnncheck.checks.standard import standard_checks
 from rnncheck.options import VerifyOptions
 from rnncheck.oracle import Oracle
-from rnncheck.plan import fresh_sources, standard_vectors
-from rnncheck.power import Kill, Trial, kill_matrix, trials
-from rnncheck.standard import standard_checks
+from rnncheck.planning.sections import fresh_sources, standard_vectors
+from rnncheck.power.blind import blind_spots, unexposed, words
+from rnncheck.power.matrix import Kill, Trial, kill_matrix, trials
 from rnncheck.textbook import Textbook
 from rnncheck.vectors import VectorOracle
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncheck.case import Case, ClipCase, OptimCase, SampleCase
-from rnncheck.tolerance import PathRule, PeakRule, Rule
+from rnncheck.judging.tolerance import PathRule, PeakRule, Rule
 from rnncheck.trace import TIMED, Trace
 
 __all__ = ["Arithmetic", "update_paths"]

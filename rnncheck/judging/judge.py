@@ -11,10 +11,10 @@
 from dataclasses import replace
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.compare import Answer, compare
-from rnncheck.residual import residual
+from rnncheck.judging.compare import Answer, compare
+from rnncheck.judging.residual import residual
+from rnncheck.judging.tolerance import Finding, unit_roundoff
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import Finding, unit_roundoff
 from rnncheck.trace import Trace
 
 __all__ = ["GROSS", "judge"]

@@ -1,111 +1,46 @@
-"""Which checks a run of `rnncheck verify` consists of. Planned first, run later: the two counts must be equal.
+"""What a run of `rnncheck verify` consists of: sections, each a few lines that add their checks to a plan.
 
-Sections, each a few lines: our RNN against the stored vectors; the graph of gates likewise; the oracles against each
-other; fresh cases against PyTorch; training in lockstep on text; resuming; published figures.
+Our RNN against the stored vectors; its other forms likewise; what needs no oracle; the oracles against each other;
+fresh cases against PyTorch; training in lockstep and in free run on text; resuming; published figures.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
 from rnncheck.alike import Alike
 from rnncheck.case import Case, RNNCase
-from rnncheck.cases import DTYPES, SEED
-from rnncheck.checks.check import Bench, Check, Source
+from rnncheck.cases.fresh import BATCHES, Sweep
+from rnncheck.cases.standard import DTYPES, SEED
+from rnncheck.checks.check import Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.published import published_checks
 from rnncheck.checks.resume import resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
+from rnncheck.checks.standard import cover, standard_checks
 from rnncheck.checks.steps import compare_all
 from rnncheck.checks.training_loop import training_checks
 from rnncheck.download import public_file
-from rnncheck.errors import UserError
-from rnncheck.implementation import Gates, Implementation, Lean, NumpyImpl, Packed, TorchLoop, TorchModules
+from rnncheck.implementation import Gates, Lean, NumpyImpl, Packed, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
-from rnncheck.options import VerifyOptions, torch_available
-from rnncheck.oracle import LiveOracle, Oracle
-from rnncheck.planned import expected_checks
-from rnncheck.select import selector
+from rnncheck.options import VerifyOptions
+from rnncheck.oracle import LiveOracle
+from rnncheck.planning.plan import Plan
 from rnncheck.shipped import shipped, shipped_text
-from rnncheck.standard import cover, standard_checks
-from rnncheck.sweep import BATCHES, Sweep
 from rnncheck.trajectory import MARKS, trajectory_check
 from rnncheck.vectors import Vector, VectorOracle, read_vectors
 
-__all__ = ["Plan", "fresh_sources", "plan", "standard_vectors"]
+__all__ = ["fresh_sources", "sections", "standard_vectors"]
 
 TEXTS = {name: partial(load_dataset, path=str(shipped_text(name))) for name in RECIPES}
 SWEEP_CASES = {"quick": 24, "default": 192, "full": 10_000}
 
 
-@dataclass
-class Plan:
-    """Checks with the bench each runs on, and what the reader of the report should know."""
-
-    oracle: str
-    checks: list[tuple[Check, Bench]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    lacking: int = 0
-    noted: tuple[str, ...] = ()
-    """Features of probes (`rnncheck.diagnosis.probes`) that the notes speak of and no check asks for."""
-
-    @property
-    def count(self) -> int:
-        """The number of checks that there are to be."""
-        return len(self.checks) + self.lacking
-
-    def add(self, implementation: Implementation, oracle: Oracle, checks: Iterator[Check]) -> None:
-        """Append checks of one implementation against one oracle; they share a bench, so that a case runs once."""
-        bench = Bench(implementation, oracle)
-        self.checks += [(check, bench) for check in checks]
-
-    def select(self, expression: str) -> None:
-        """Keep the checks that a `-k` expression chooses.
-
-        Raises
-        ------
-        UserError
-            If it chooses none, or is no expression: a run of no checks would prove nothing.
-        """
-        chosen = selector(expression)
-        kept = [(check, bench) for check, bench in self.checks if chosen(check.name)]
-        if self.checks and not kept:
-            first = self.checks[0][0].name
-            raise UserError(
-                f"-k {expression!r} matches none of {len(self.checks)} planned checks; the first is {first}"
-            )
-        self.checks, self.lacking = kept, 0
-
-    def hold_against(self, expected: Mapping[str, int]) -> None:
-        """Miss the checks of each family of which there are fewer than expected: the run is then not complete."""
-        found = Counter(check.family for check, _ in self.checks)
-        for family, count in expected.items():
-            if found[family] < count:
-                self.lacking += count - found[family]
-                self.notes.append(f"family {family}: {count} checks are to be planned, and there are {found[family]}")
-
-
-def plan(options: VerifyOptions, torch: bool | None = None) -> Plan:
-    """Plan every check that `options` ask for; `torch` says whether it is there to be asked."""
-    torch = torch_available() if torch is None else torch
-    planned = Plan("torch" if torch else "stored vectors")
-    if not torch:
-        planned.notes.append("torch is not installed: judged by the stored vectors alone, no fresh cases, no lockstep")
-        _refuse_without_torch(options)
-    for section in _sections(options, torch):
-        section(planned, options)
-    planned.hold_against(expected_checks(options, torch))
-    if options.select:
-        planned.select(options.select)
-    return planned
-
-
-def _sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, VerifyOptions], None]]:
+def sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, VerifyOptions], None]]:
+    """Return what a run with `options` consists of, each to be called with the plan that it adds to."""
     if options.published:
         return [_published]
     if options.recipe:
@@ -240,11 +175,3 @@ def _shipped_vectors() -> list[Vector]:
 
 def _passes(cases: Sequence[Case], longest: int) -> list[RNNCase]:
     return [c for c in cases if isinstance(c, RNNCase) and len(c.x) <= longest]
-
-
-def _refuse_without_torch(options: VerifyOptions) -> None:
-    if options.sized or (options.recipe and not options.published) or options.level == "full":
-        raise UserError(
-            "torch is not installed: fresh cases and lockstep training need it as the oracle; "
-            'install it with `pip install "rnncheck[torch]"`, or run `rnncheck verify` to judge by the stored vectors'
-        )

@@ -16,8 +16,8 @@ import numpy as np
 
 from rnncheck.case import RNNCase
 from rnncheck.errors import NotShownError
-from rnncheck.recompute import LIMIT, Expected, Steps
-from rnncheck.tolerance import Finding, ratio, underflow, unit_roundoff, worst_place
+from rnncheck.judging.recompute import LIMIT, Expected, Steps
+from rnncheck.judging.tolerance import Finding, ratio, underflow, unit_roundoff, worst_place
 from rnncheck.trace import ORDER, Trace
 
 __all__ = ["residual", "wider"]

@@ -9,9 +9,9 @@ from itertools import product
 
 import numpy as np
 
-from rnncheck.cases import DTYPES
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.cases.standard import DTYPES
 from rnncheck.checks.check import Source
-from rnncheck.make_case import Design, make_rnn_case
 
 __all__ = ["BATCHES", "Sweep"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.errors import UserError
-from rnncheck.submission import Family, Result, Submission, judge_apart, read_result, read_submission
+from rnncheck.grading.submission import Family, Result, Submission, judge_apart, read_result, read_submission
 
 __all__ = [
     "RUBRIC",

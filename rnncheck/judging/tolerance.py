@@ -3,7 +3,7 @@
 A *rule* judges one array and says how large the error is in units of its own scale, and how many units are allowed.
 An array with a time axis is judged step by step: a 1 % error in the last dh_t would hide behind the large values of
 other steps if one scale served for all. A *tolerance* holds the rules of one case. The best rule is the Monte Carlo
-rule (`rnncheck.montecarlo`), whose scales come with a stored vector; those of this file need no noise runs:
+rule (`rnncheck.judging.montecarlo`), whose scales come with a stored vector; those of this file need no noise runs:
 
 - `PeakRule`, the fallback for fresh cases: 256 u max|reference|, under a gate that tells ill-conditioned arrays apart;
 - `PathRule`, for arithmetic without sums (an optimiser step, clipping by value): every element on its own.
@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.lost_digits import lost_digits
+from rnncheck.judging.lost_digits import lost_digits
 from rnncheck.trace import TIMED, Trace
 
 __all__ = [
@@ -178,7 +178,7 @@ class Ungated:
 def fallback(case: RNNCase, reference: Trace, run: Callable[[Case], Trace], draws: int = 4) -> Fallback:
     """Measure, in `draws` reference runs, how much each array amplifies a change of 2^-40 in all that goes in.
 
-    What no such change shows, digits lost beside 1, is added: `rnncheck.lost_digits`.
+    What no such change shows, digits lost beside 1, is added: `rnncheck.judging.lost_digits`.
     """
     rng = np.random.default_rng([case.seed, 0xA3])
     amplification = {name: np.zeros(1) for name in reference}

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rnncheck.case import Case, RNNCase
+from rnncheck.cases.shrink import reduce, right_answer, shrink
 from rnncheck.checks.check import Bench, Check, run_check
-from rnncheck.compare import Answer
 from rnncheck.implementation import Implementation
+from rnncheck.judging.compare import Answer
 from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Verdict
-from rnncheck.shrink import reduce, right_answer, shrink
 
 __all__ = ["Smallest"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnncheck.case import Case, ClipCase, OptimCase, SampleCase
-from rnncheck.make_case import NO_TOKEN, Design, make_rnn_case, random_params
+from rnncheck.cases.make import NO_TOKEN, Design, make_rnn_case, random_params
 
 __all__ = [
     "DTYPES",

@@ -1,9 +1,10 @@
 """Digits that are lost where nothing that goes in can show it: beside 1.
 
-Two differences have a small result and lose its digits: the slope of tanh, 1 - h^2, where a unit is saturated, and
-p - 1, the gradient of a target that is all but certain. A state that has been rounded to 1 - 1e-11 stays where it is
-when the inputs are nudged, yet its slope has five digits; and what is lost at one step is carried back to all earlier
-ones. So the loss is followed back in time, to first order: born with a random sign, carried by W_hh and the slopes.
+Three differences have a small result and lose its digits: the slope of tanh, 1 - h^2, where a unit is saturated; p - 1,
+the gradient of a target that is all but certain; and log sum exp z - z_y, its loss. A state that has been rounded to
+1 - 1e-11 stays where it is when the inputs are nudged, yet its slope has five digits; and what is lost at one step is
+carried back to all earlier ones. So the loss of digits is followed back in time, to first order: born with a random
+sign, carried by W_hh and the slopes.
 """
 
 import numpy as np
@@ -15,7 +16,7 @@ __all__ = ["lost_digits"]
 
 
 def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Draw, in units of u, an error of every array behind the two differences. A Trace without `dh`, `da`: nothing."""
+    """Draw, in units of u, an error of every array behind the three differences; without `dh` and `da`, nothing."""
     if not {"h", "dh", "da"} <= set(reference):
         return {}
     h, dh = (np.asarray(reference[name], np.float64) for name in ("h", "dh"))
@@ -29,6 +30,7 @@ def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> di
     own = np.zeros_like(dh)
     if "dlogits" in reference:
         error["dlogits"] = _of_certain_targets(case, rng)
+        error["loss"] = _of_small_losses(case, reference["logits"], rng)
         own = error["dlogits"] @ W_hy
         error["dW_hy"] = np.tensordot(error["dlogits"], h, axes=((0, 1), (0, 1)))
         error["db_y"] = error["dlogits"].sum(axis=(0, 1))
@@ -41,6 +43,16 @@ def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> di
     x = case.x if case.x.ndim == 3 else 1.0 * (case.x[..., None] == np.arange(W_xh.shape[1]))
     error["dW_xh"] = np.tensordot(error["da"], x, axes=((0, 1), (0, 1)))
     return {name: array for name, array in error.items() if name in reference}
+
+
+def _of_small_losses(case: RNNCase, logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return an error of the loss: at each target that counts, one rounding of z_y, or of the 1 in log(1 + ...)."""
+    kept = case.y != case.ignore_index
+    z_y = np.take_along_axis(np.asarray(logits, np.float64), np.where(kept, case.y, 0)[..., None], -1)[..., 0]
+    each = np.where(kept, np.maximum(np.abs(z_y), 1) * rng.choice([-1.0, 1.0], size=case.y.shape), 0.0)
+    if case.reduction == "none":
+        return each
+    return np.asarray(each.sum() / (max(np.count_nonzero(kept), 1) if case.reduction == "mean" else 1))
 
 
 def _of_certain_targets(case: RNNCase, rng: np.random.Generator) -> np.ndarray:

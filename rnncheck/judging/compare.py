@@ -7,8 +7,8 @@ import numpy as np
 
 from rnncheck.case import Case
 from rnncheck.errors import TraceMismatch
+from rnncheck.judging.tolerance import Finding, NotComparable, Tolerance, worst_place
 from rnncheck.result import Comparison, Verdict
-from rnncheck.tolerance import Finding, NotComparable, Tolerance, worst_place
 from rnncheck.trace import TIMED, Trace, expected_arrays
 
 __all__ = ["Answer", "assert_agrees", "compare"]

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.tolerance import Finding, NotComparable, peak, ratio, underflow, unit_roundoff, worst_place
+from rnncheck.judging.tolerance import Finding, NotComparable, peak, ratio, underflow, unit_roundoff, worst_place
 from rnncheck.trace import TIMED
 
 __all__ = ["ELEMENT_LIMIT", "WHOLE_LIMIT", "MonteCarlo", "MonteCarloRule", "gate", "summed_terms"]

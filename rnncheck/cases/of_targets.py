@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rnncheck.case import RNNCase
-from rnncheck.make_case import IGNORE_INDEX, Design, make_rnn_case
+from rnncheck.cases.make import IGNORE_INDEX, Design, make_rnn_case
 
 __all__ = ["FORMS", "FORMS_FOLDER", "LOUD", "Form", "check_cases", "loud_case"]
 

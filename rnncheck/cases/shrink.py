@@ -10,12 +10,12 @@ from dataclasses import replace
 import numpy as np
 
 from rnncheck.case import Case, RNNCase
-from rnncheck.compare import Answer, compare
 from rnncheck.implementation import Implementation
+from rnncheck.judging.compare import Answer, compare
+from rnncheck.judging.tolerance import fallback
 from rnncheck.result import Verdict
 from rnncheck.targets.trial import Sigmoid
 from rnncheck.textbook import Textbook
-from rnncheck.tolerance import fallback
 from rnncheck.trace import Trace
 
 __all__ = ["cut", "reduce", "right_answer", "right_trace", "shrink"]

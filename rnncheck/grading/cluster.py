@@ -9,8 +9,8 @@ from typing import Any
 
 from rnncheck import __version__
 from rnncheck.errors import UserError
-from rnncheck.grade import Judge, Run, outcome
-from rnncheck.submission import Result, Submission, judge_apart
+from rnncheck.grading.grade import Judge, Run, outcome
+from rnncheck.grading.submission import Result, Submission, judge_apart
 
 __all__ = ["on_cluster"]
 

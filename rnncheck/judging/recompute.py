@@ -6,8 +6,8 @@ import numpy as np
 
 from rnncheck.case import RNNCase
 from rnncheck.errors import NotShownError
-from rnncheck.montecarlo import POWER, summed_terms
-from rnncheck.tolerance import unit_roundoff
+from rnncheck.judging.montecarlo import POWER, summed_terms
+from rnncheck.judging.tolerance import unit_roundoff
 from rnncheck.trace import Trace
 
 __all__ = ["LIMIT", "Expected", "Steps"]

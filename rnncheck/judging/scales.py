@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from rnncheck.arithmetic import Arithmetic
 from rnncheck.case import Case, RNNCase
-from rnncheck.montecarlo import MonteCarlo, gate
-from rnncheck.tolerance import Tolerance
+from rnncheck.judging.arithmetic import Arithmetic
+from rnncheck.judging.montecarlo import MonteCarlo, gate
+from rnncheck.judging.tolerance import Tolerance
 from rnncheck.trace import TIMED, Trace
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Scales(NamedTuple):
 
 def scales(case: RNNCase, seed: int = 0) -> Scales:
     """Measure the scale of every array of the case's Trace by noise over the reference, forward and back."""
-    from rnncheck.noise import REPLICAS, deviation
+    from rnncheck.judging.noise import REPLICAS, deviation
 
     inputs = dict(case.params)
     inputs |= {name: a for name, a in (("h0", case.h0), ("dloss", case.dloss)) if a is not None}

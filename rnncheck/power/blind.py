@@ -11,7 +11,7 @@ from rnncheck.case import Case, RNNCase
 from rnncheck.checks.check import Bench, run_check
 from rnncheck.faults import FAULTS, Fault, consequences
 from rnncheck.oracle import Oracle
-from rnncheck.power import Trial, equivalent, steps_of, touched
+from rnncheck.power.matrix import Trial, equivalent, steps_of, touched
 from rnncheck.result import Report, Verdict
 from rnncheck.vectors import Vector
 

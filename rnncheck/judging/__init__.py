@@ -1,0 +1,1 @@
+"""How two Traces are compared, and how far rounding may carry them apart."""
