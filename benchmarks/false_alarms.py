@@ -180,7 +180,7 @@ def main() -> int:
                 continue
             verdicts.update(c.verdict.value for c in found)
             judged = [c.margin for c in found if c.verdict in (Verdict.PASSED, Verdict.FAILED)]
-            largest[program.name] = max(largest[program.name], *judged)
+            largest[program.name] = max([largest[program.name], *judged])
             for wrong in (c for c in found if c.verdict is Verdict.FAILED):
                 print(f"ALARM: {program.name}, {case.name}: {wrong}", file=sys.stderr)
     seconds = time.process_time()
