@@ -45,14 +45,23 @@ class Comparison:
             return 0.0
         return math.inf if math.isnan(self.error) or self.limit == 0.0 else self.error / self.limit
 
+    @property
+    def used(self) -> str:
+        """Say the margin in words: `exact`, `0.08 of its allowance`, `2.9e+14 times its allowance`."""
+        if self.margin == 0.0:
+            return "exact"
+        if math.isinf(self.margin):
+            return "beyond any allowance"
+        return f"{self.margin:.2g} {'times' if self.margin > 1.0 else 'of'} its allowance"
+
     def __str__(self) -> str:
-        """Say it in one line: array, place, both values, margin or reason."""
+        """Say it in one line: array, place, how far off by which rule, both values; or the reason."""
         place = f"{list(self.index)}" if self.index else ""
         place += "" if self.step is None else f" at step {self.step + 1}"
         if self.reason:
             return f"{self.array}{place}: {self.reason}"
         values = "" if self.candidate is None else f", candidate {self.candidate!r}, reference {self.reference!r}"
-        return f"{self.array}{place}: {self.error:.3g} of {self.limit:g} ({self.rule}){values}"
+        return f"{self.array}{place}: {self.used} ({self.rule}){values}"
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,7 @@ def test_a_message_cannot_begin_a_command_of_its_own():
 def test_a_summary_is_a_table():
     text = github.summary(failed_report(""))
     assert "### DIFFER: 1 of 1 checks failed" in text
-    assert "| forward | 1 | 9 of 1 in h at T = 1 | 1 failed |" in text
+    assert "| forward | 1 | 9 times its allowance in h at T = 1 | 1 failed |" in text
     assert text.endswith("planned 1 = run 1 = passed 0 + failed 1\n\n")
 
 

@@ -6,6 +6,7 @@ import math
 import os
 import stat
 from contextlib import redirect_stdout
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -14,12 +15,14 @@ import jsonschema
 import numpy as np
 import pytest
 
+from rnncheck.diagnosis.finding import Cause, Diagnosis
 from rnncheck.errors import UserError
 from rnncheck.report import json as json_report
 from rnncheck.report import junit, sentences, terminal
 from rnncheck.report.files import check_target, write_text
 from rnncheck.report.progress import LINES, Progress
 from rnncheck.result import Comparison, Outcome, Report, Verdict
+from rnncheck.sandbox.protections import NOT, as_notes
 
 ESCAPE = "\x1b"
 
@@ -124,13 +127,13 @@ def test_margin_is_error_over_limit(error: float, limit: float, margin: float) -
 # --- the terminal ----------------------------------------------------------------------------------------------------
 
 
-def test_the_table_has_a_row_per_family_with_its_worst_margin() -> None:
+def test_the_table_has_a_row_per_family_with_its_largest_error() -> None:
     rows = {line.split()[1]: line for line in shown(GREEN).splitlines() if line.startswith("│")}
     assert [c.strip() for c in rows["forward"].strip("│").split("│")] == [
         "forward",
         "1",
         "2",
-        "1.2 of 16 in h at T = 50",
+        "0.078 of its allowance in h at T = 50",
         "passed",
     ]
     assert "exact" in rows["state-no-alias"]
@@ -147,10 +150,11 @@ def test_a_failure_names_its_cause_its_consequences_the_seed_and_one_command() -
     lines = shown(RED).splitlines()
     start = lines.index("FAILED nodes[T=50-B=2]")
     assert lines[start + 1 : start + 5] == [
-        "  earliest wrong array: da[1, 3] at step 50: 4.7e+04 of 16 (peak), candidate 0.25, reference 0.5",
-        "  consequences: dW_hh, dW_xh (checks gradients[T=50-B=2])",
-        "  seed: 7",
+        "  earliest wrong array: da[1, 3] at step 50: 2.9e+03 times its allowance (peak), "
+        "candidate 0.25, reference 0.5",
         "  reproduce: rnncheck verify --seed 7 -k 'nodes[T=50-B=2]'",
+        "  seed: 7",
+        "  consequences: dW_hh, dW_xh (checks gradients[T=50-B=2])",
     ]
     assert "FAILED gradients[T=50-B=2]" not in lines  # a consequence, not a cause
     assert "FAILED clipping[norm]" in lines  # another case: a cause of its own
@@ -169,11 +173,77 @@ def test_failures_come_before_the_table() -> None:
 
 
 def test_many_failures_are_counted_not_listed() -> None:
-    many = [outcome(f"forward[T={T}]", comparison("h", 99.0)) for T in range(1, 31)]
+    many = [outcome(f"forward[T={T}]", comparison(f"step.{chr(64 + T)}", 99.0)) for T in range(1, 31)]
     text = shown(report(*many))
     assert text.count("FAILED forward[") == terminal.SHOWN
     assert f"and {30 - terminal.SHOWN} more failed" in text
     assert "planned 30 = run 30 = passed 0 + failed 30" in text
+
+
+def test_failures_with_the_same_first_wrong_array_are_told_once() -> None:
+    same = [outcome(f"gradients[T={T}]", comparison("dh", 90.0 + T), comparison("da", 99.0)) for T in range(1, 31)]
+    other = outcome("forward[T=31]", comparison("h", 99.0))
+    titles = [line for line in shown(report(*same, other)).splitlines() if line.startswith("FAILED")]
+    assert titles == ["FAILED gradients[T=1], and 29 more like it", "FAILED forward[T=31]"]
+
+
+def test_failures_without_an_array_are_alike_where_they_say_the_same_of_other_sizes() -> None:
+    told = ("raised ValueError: shape (3, 2)", "raised ValueError: shape (5, 1)", "raised KeyError: 'Whh'")
+    outcomes = [Outcome(f"forward[T={i}]", "forward", Verdict.FAILED, message=m) for i, m in enumerate(told)]
+    assert [(kind.first.check, kind.more) for kind in sentences.alike(report(*outcomes))] == [
+        ("forward[T=0]", 1),
+        ("forward[T=2]", 0),
+    ]
+
+
+def test_every_failure_is_in_one_kind() -> None:
+    many = [outcome(f"forward[T={T}]", comparison(f"array{chr(65 + T % 7)}", 99.0)) for T in range(30)]
+    found = report(*many, *RED.outcomes)
+    assert sum(1 + kind.more for kind in sentences.alike(found)) == len(found.failures)
+
+
+def test_the_likely_cause_stands_between_the_earliest_wrong_array_and_the_command() -> None:
+    cause = Cause("The carry is transposed", "da", "da @ W_hh", "it equals yours", "carry-not-transposed")
+    diagnosis = Diagnosis("numpy_impl", "named", (cause,), "da", consequences=("dW_hh", "dW_xh"))
+    found = replace(RED, diagnosis=diagnosis)
+    text = shown(found)
+    order = ("DIFFER", "FAILED", "earliest wrong array", "likely cause:", "rnncheck explain", "change:", "reproduce:")
+    places = [text.index(words) for words in (*order, "FAILED clipping", "family")]
+    assert places == sorted(places)
+    assert text.count("likely cause:") == 1  # not of the failures that follow
+    assert text.count("consequences:") == 1
+
+
+def test_a_failed_run_says_its_verdict_first_and_last() -> None:
+    lines = shown(RED).splitlines()
+    assert lines[0] == lines[-1] == "DIFFER: 3 of 4 checks failed"
+    assert shown(GREEN).count("AGREE") == 1
+
+
+def test_protections_are_counted_and_what_is_not_in_force_is_told() -> None:
+    notes = as_notes(("a process of its own", "10 s for an answer", "no network", f"{NOT} a closed memory: as root"))
+    text = shown(replace(GREEN, notes=[*notes, "read RNN: W as W_hh; columns"]))
+    assert "note: protections in force: a process of its own, and 2 more (--json FILE lists them)\n" in text
+    assert "note: NOT in force: a closed memory: as root\n" in text
+    assert "note: read RNN: W as W_hh; columns\n" in text
+    assert strict(json_report.dumps(replace(GREEN, notes=notes)))["notes"] == notes
+
+
+@pytest.mark.parametrize(
+    ("error", "limit", "words"),
+    [
+        (0.0, 16.0, "exact"),
+        (1.3, 16.0, "0.081 of its allowance"),
+        (16.0, 16.0, "1 of its allowance"),
+        (32.0, 16.0, "2 times its allowance"),
+        (3.2e15, 16.0, "2e+14 times its allowance"),
+        (math.inf, 16.0, "beyond any allowance"),
+        (math.nan, 16.0, "beyond any allowance"),
+        (1.0, 0.0, "beyond any allowance"),
+    ],
+)
+def test_an_error_is_said_in_allowances(error: float, limit: float, words: str) -> None:
+    assert Comparison("h", Verdict.PASSED, error, limit).used == words
 
 
 def test_brackets_are_text_not_markup() -> None:
@@ -374,7 +444,7 @@ def test_junit_has_a_suite_per_family_and_a_case_per_check() -> None:
     root = parsed(RED)
     assert [suite.get("name") for suite in root] == ["forward", "nodes", "gradients", "clipping"]
     failure = root.find("testsuite[@name='nodes']/testcase/failure")
-    assert failure.get("message").startswith("earliest wrong array: da[1, 3] at step 50: 4.7e+04 of 16")
+    assert failure.get("message").startswith("earliest wrong array: da[1, 3] at step 50: 2.9e+03 times its allowance")
     assert "reproduce: rnncheck verify --seed 7 -k 'nodes[T=50-B=2]'" in failure.text
     assert root.find("testsuite/properties/property[@name='seed']").get("value") == "7"
 

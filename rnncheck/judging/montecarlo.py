@@ -46,7 +46,7 @@ class MonteCarloRule:
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the place with the largest margin, of both layers."""
         whole, element = self.errors(candidate, reference)
-        layers = ((whole, WHOLE_LIMIT, "16 sigma, whole array"), (element, ELEMENT_LIMIT, "64 sigma, each element"))
+        layers = ((whole, WHOLE_LIMIT, "16 scales, whole array"), (element, ELEMENT_LIMIT, "64 scales, each element"))
         found = (Finding(float(e.max()), limit, rule, worst_place(e)) for e, limit, rule in layers)
         return max(found, key=lambda finding: finding.margin)
 

@@ -26,7 +26,7 @@ OVERHEAD = 40
 ORACLE_RUNS = 5
 """Runs of the textbook for an answer with its tolerance."""
 
-NAMED = 6
+NAMED = 3
 
 
 @dataclass(frozen=True)

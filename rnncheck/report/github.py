@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from rnncheck.report.likely_cause import likely_cause
-from rnncheck.report.sentences import closing_count, failure, family_verdict, family_worst, verdict
+from rnncheck.report.sentences import alike, closing_count, failure, family_verdict, family_worst, verdict
 from rnncheck.result import Report
 
 __all__ = ["annotations", "summary"]
@@ -14,11 +14,11 @@ SHOWN = 10
 
 
 def annotations(report: Report, file: Path | None = None) -> list[str]:
-    """Return workflow commands, one a line: an error for every failure that is a cause, or for no verdict."""
+    """Return workflow commands, one a line: an error for every kind of failure, or for no verdict."""
     place = f"file={_property(str(file))}," if file is not None else ""
     found = [
-        f"::error {place}title={_property(outcome.check)}::{_data(failure(outcome, report.seed, later))}"
-        for outcome, later in report.failures[:SHOWN]
+        f"::error {place}title={_property(kind.title)}::{_data(failure(kind.first, report.seed, kind.later))}"
+        for kind in alike(report)[:SHOWN]
     ]
     if report.exit_code and not found:
         found = [f"::error {place}title=rnncheck::{_data([verdict(report)])}"]
@@ -30,7 +30,7 @@ def summary(report: Report) -> str:
     lines = [f"### {_cell(verdict(report))}", ""]
     if report.diagnosis is not None:
         lines += ["~~~text", *(line.replace("~~~", "~ ~ ~") for line in likely_cause(report.diagnosis)), "~~~", ""]
-    lines += ["| family | checks | worst margin | verdict |", "| --- | ---: | --- | --- |"]
+    lines += ["| family | checks | largest error | verdict |", "| --- | ---: | --- | --- |"]
     for name, outcomes in report.families.items():
         words = (name, str(len(outcomes)), family_worst(outcomes), family_verdict(outcomes))
         lines.append(f"| {' | '.join(map(_cell, words))} |")

@@ -10,7 +10,7 @@ from rnncheck.diagnosis.finding import Cause, Diagnosis
 from rnncheck.evidence import Evidence
 from rnncheck.report.likely_cause import likely_cause
 from rnncheck.report.pictures import error_over_length, error_over_time, heat_map
-from rnncheck.report.sentences import closing_count, failure, family_verdict, family_worst, verdict
+from rnncheck.report.sentences import alike, closing_count, failure, family_verdict, family_worst, verdict
 from rnncheck.result import Report
 from rnncheck.trace import TIMED
 from rnncheck.versions import versions
@@ -23,6 +23,7 @@ TEMPLATE = Path(__file__).with_name("page.html.jinja")
 
 def dumps(report: Report, evidence: Evidence | None = None) -> str:
     """Render `report`; with `evidence`, what went wrong is drawn."""
+    kinds = alike(report)
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(
@@ -33,8 +34,8 @@ def dumps(report: Report, evidence: Evidence | None = None) -> str:
             (name, len(found), sum(o.compared for o in found), family_worst(found), family_verdict(found))
             for name, found in report.families.items()
         ],
-        failures=[(o.check, failure(o, report.seed, later)) for o, later in report.failures[:SHOWN]],
-        more=max(len(report.failures) - SHOWN, 0),
+        failures=[(kind.title, failure(kind.first, report.seed, kind.later)) for kind in kinds[:SHOWN]],
+        more=sum(1 + kind.more for kind in kinds[SHOWN:]),
         cause=_cause(report.diagnosis),
         over_length=error_over_length(report) if any(o.comparisons for o in report.outcomes) else "",
         evidence=_drawn(report, evidence),

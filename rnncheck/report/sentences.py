@@ -1,31 +1,57 @@
-"""The words of a report, said once for every renderer: margins, failures, the closing count, the verdict."""
+"""The words of a report, said once for every renderer: errors, failures, the closing count, the verdict."""
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from rnncheck.result import Comparison, Outcome, Report, Verdict
+from rnncheck.report.likely_cause import likely_cause
+from rnncheck.result import Outcome, Report, Verdict
 
-__all__ = ["closing_count", "consequences", "failure", "family_verdict", "family_worst", "margin", "verdict"]
+if TYPE_CHECKING:
+    from rnncheck.diagnosis.finding import Diagnosis
+
+__all__ = ["Alike", "alike", "closing_count", "consequences", "failure", "family_verdict", "family_worst", "verdict"]
 
 NAMED = 8
 
 
-def margin(comparison: Comparison, outcome: Outcome | None = None) -> str:
-    """Say how much of its allowance an array used, and where: `1.3 of 16 in da at T = 50`."""
-    if comparison.margin == 0.0:
-        return "exact"
-    words = f"{comparison.error:.2g} of {comparison.limit:g} in {comparison.array}"
-    if outcome is None:
-        return words
-    length = re.search(r"\bT=(\d+)", outcome.check)
-    return f"{words} at T = {length[1]}" if length else f"{words} ({outcome.check})"
+class Alike(NamedTuple):
+    """Failures with the same first wrong array, or the same message: the first of them, and how many more there are."""
+
+    first: Outcome
+    later: list[Outcome]
+    more: int
+
+    @property
+    def title(self) -> str:
+        """Name the check that stands for all."""
+        return self.first.check + (f", and {self.more} more like it" if self.more else "")
+
+
+def alike(report: Report) -> list[Alike]:
+    """Put failures together that say the same; in the order in which the first of each kind failed."""
+    groups: dict[str, list[tuple[Outcome, list[Outcome]]]] = {}
+    for outcome, later in report.failures:
+        wrong = outcome.earliest
+        words = outcome.message if wrong is None else f"{wrong.array} {wrong.reason}"
+        groups.setdefault(re.sub(r"\d+", "", words), []).append((outcome, later))  # sizes differ from case to case
+    return [Alike(*found[0], len(found) - 1) for found in groups.values()]
 
 
 def family_worst(outcomes: list[Outcome]) -> str:
-    """Say the largest margin of a family, `-` where nothing was compared with a tolerance."""
+    """Say the largest error of a family and where it is: `0.08 of its allowance in da at T = 50`.
+
+    It is `-` where nothing was compared with a tolerance.
+    """
     judged = [(worst, outcome) for outcome in outcomes if (worst := outcome.worst) is not None]
-    return margin(*max(judged, key=lambda pair: pair[0].margin)) if judged else "-"
+    if not judged:
+        return "-"
+    worst, outcome = max(judged, key=lambda pair: pair[0].margin)
+    if worst.margin == 0.0:
+        return worst.used
+    length = re.search(r"\bT=(\d+)", outcome.check)
+    return f"{worst.used} in {worst.array} " + (f"at T = {length[1]}" if length else f"({outcome.check})")
 
 
 def family_verdict(outcomes: list[Outcome]) -> str:
@@ -41,20 +67,24 @@ def consequences(outcome: Outcome, later: Sequence[Outcome] = ()) -> list[str]:
     return [array for array in dict.fromkeys(wrong) if array != wrong[0]]
 
 
-def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = ()) -> list[str]:
-    """Explain a failed check: the earliest wrong array, the smallest case, the seed, the command that repeats it."""
+def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = (), cause: "Diagnosis | None" = None) -> list[str]:
+    """Explain a failed check: the earliest wrong array, its likely cause, the command that repeats it, what follows."""
     lines = [outcome.message] if outcome.message else []
     if outcome.earliest is not None:
         lines.append(f"earliest wrong array: {outcome.earliest}")
-    if others := consequences(outcome, later):
-        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
-        checks = f" (checks {', '.join(o.check for o in later)})" if later else ""
-        lines.append(f"consequences: {named}{checks}")
+    if cause is not None:
+        title, *rest = likely_cause(cause)
+        lines += [title, *(f"  {line}" for line in rest)]
+    if outcome.reproduce:
+        lines.append(f"reproduce: {outcome.reproduce}")
     if outcome.smallest:
         lines.append(f"smallest case: {', '.join(f'{axis}={size}' for axis, size in outcome.smallest.items())}")
     lines.append(f"seed: {seed}")
-    if outcome.reproduce:
-        lines.append(f"reproduce: {outcome.reproduce}")
+    told = cause is not None and cause.consequences  # among the likely cause, and over all cases
+    if (others := consequences(outcome, later)) and not told:
+        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
+        checks = f" (checks {', '.join(o.check for o in later)})" if later else ""
+        lines.append(f"consequences: {named}{checks}")
     return lines
 
 

@@ -1,4 +1,7 @@
-"""A report for people: failures first, then a table of families, then the count that must match the plan."""
+"""A report for people: what failed and why, then a table of families, then the count that must match the plan.
+
+A failed run says its verdict first and last: whichever end of it is looked at.
+"""
 
 import sys
 
@@ -7,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from rnncheck.protocol.lines import plain_text
-from rnncheck.report.likely_cause import likely_cause
-from rnncheck.report.sentences import closing_count, failure, family_verdict, family_worst, verdict
+from rnncheck.report.sentences import alike, closing_count, failure, family_verdict, family_worst, verdict
 from rnncheck.result import Report, Verdict
+from rnncheck.sandbox.protections import HELD
 
 __all__ = ["console", "show"]
 
-SHOWN = 10
+SHOWN = 5
 PLAIN_WIDTH = 120
 COLOURS = {0: "green", 1: "red", 2: "red", 3: "yellow"}
 
@@ -29,31 +32,34 @@ def console(stderr: bool = False) -> Console:
 
 def show(report: Report, out: Console) -> None:
     """Print the whole report; names such as `[T=25-B=3]` are text here, never markup."""
-    failures = report.failures
-    for outcome, later in failures[:SHOWN]:
-        _say(out, f"FAILED {outcome.check}", "bold red")
-        for line in failure(outcome, report.seed, later):
+    style = f"bold {COLOURS[report.exit_code]}"
+    kinds = alike(report)
+    if kinds:
+        _say(out, f"{verdict(report)}\n", style)
+    for number, kind in enumerate(kinds[:SHOWN]):
+        _say(out, f"FAILED {kind.title}", "bold red")
+        for line in failure(kind.first, report.seed, kind.later, None if number else report.diagnosis):
             _say(out, f"  {line}")
         _say(out, "")
-    if len(failures) > SHOWN:
-        _say(out, f"and {len(failures) - SHOWN} more failed: --json FILE lists them all\n")
-    if report.diagnosis is not None:
-        title, *lines = likely_cause(report.diagnosis)
-        _say(out, title, "bold")
-        for line in lines:
-            _say(out, f"  {line}")
-        _say(out, "")
+    if left := sum(1 + kind.more for kind in kinds[SHOWN:]):
+        _say(out, f"and {left} more failed: --json FILE lists them all\n")
     if report.outcomes:
         out.print(_table(report))
     for note in report.notes:
-        _say(out, f"note: {note}")
+        _say(out, f"note: {_short(note)}")
     _say(out, closing_count(report))
-    _say(out, verdict(report), f"bold {COLOURS[report.exit_code]}")
+    _say(out, verdict(report), style)
+
+
+def _short(note: str) -> str:
+    """Count the protections in force, which the files list; one that is not in force has a note of its own."""
+    first, *more = note.split("; ")
+    return f"{first}, and {len(more)} more (--json FILE lists them)" if note.startswith(HELD) and more else note
 
 
 def _table(report: Report) -> Table:
     table = Table(title=Text(plain_text(f"{report.implementation} against {report.oracle}")), title_justify="left")
-    for column in ("family", "checks", "compared", "worst margin", "verdict"):
+    for column in ("family", "checks", "compared", "largest error", "verdict"):
         table.add_column(column, justify="right" if column in ("checks", "compared") else "left", overflow="fold")
     for name, outcomes in report.families.items():
         compared = sum(outcome.compared for outcome in outcomes)

@@ -71,7 +71,7 @@ class TrainingDisplay:
         steps = self.run.step - self.first
         self.say(
             f"lockstep: {steps} steps, {tally.judged:,} arrays judged, {tally.failed} wrong, {tally.not_comparable} "
-            f"not comparable; worst margin {tally.worst.margin:.3g} (1 is the limit) of {tally.worst.array}"
+            f"not comparable; the largest error is {tally.worst.used}, in {tally.worst.array}"
         )
         if tally.wrong is not None:
             self.say(f"WRONG at step {tally.step}: {tally.wrong}", "bold red")
@@ -81,7 +81,7 @@ class TrainingDisplay:
         self.console.print(Text(line, style=style), soft_wrap=True)
 
     def _margin(self) -> str:
-        return "" if self.tally.worst is None else f", worst margin {self.tally.worst.margin:.3g}"
+        return "" if self.tally.worst is None else f", at most {self.tally.worst.used}"
 
     def __enter__(self) -> "TrainingDisplay":
         """Start the bar."""

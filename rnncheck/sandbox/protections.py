@@ -9,9 +9,9 @@ from contextlib import suppress
 from rnncheck.sandbox.limits import Limits, MiB
 from rnncheck.sandbox.watch import WATCHED
 
-__all__ = ["NOT", "as_notes", "close_to_others", "sentences"]
+__all__ = ["HELD", "NOT", "as_notes", "close_to_others", "sentences"]
 
-NOT = "NOT in force:"
+HELD, NOT = "protections in force:", "NOT in force:"
 
 PR_SET_DUMPABLE = 4
 
@@ -54,4 +54,4 @@ def as_notes(protections: Collection[str]) -> list[str]:
     """Return the sentences as notes of a report: one for all that is in force, one each for what is not."""
     held = [sentence for sentence in protections if not sentence.startswith(NOT)]
     missing = [sentence for sentence in protections if sentence.startswith(NOT)]
-    return [*([f"protections in force: {'; '.join(held)}"] if held else []), *missing]
+    return [*([f"{HELD} {'; '.join(held)}"] if held else []), *missing]
