@@ -123,8 +123,8 @@ class Lean:
 
     name = "numpy_impl.lean"
 
-    def __init__(self) -> None:
-        self.workspace = Workspace()
+    def __init__(self, panels: bool | None = None) -> None:
+        self.workspace = Workspace(panels)
 
     def run(self, case: Case) -> Trace:
         """Compute loss and gradients of an RNN case."""

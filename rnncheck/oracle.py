@@ -5,14 +5,17 @@ An oracle gives an Answer: a Trace and the tolerance it is to be compared with.
 
 from typing import Protocol
 
+import numpy as np
+
 from rnncheck.case import Case, RNNCase
 from rnncheck.implementation import Implementation, TorchLoop
 from rnncheck.judging.arithmetic import Arithmetic, update_paths
 from rnncheck.judging.compare import Answer
 from rnncheck.judging.tolerance import Tolerance, Ungated, fallback
+from rnncheck.textbook import Textbook
 from rnncheck.trace import Trace
 
-__all__ = ["LiveOracle", "Oracle"]
+__all__ = ["LiveOracle", "Oracle", "TextbookOracle"]
 
 
 class Oracle(Protocol):
@@ -52,6 +55,29 @@ class LiveOracle:
             gated=lambda: fallback(case, trace, self.torch.run),
             confirm=lambda: _by_noise(case, trace),
         )
+
+
+class TextbookOracle:
+    """The textbook in float64, step by step, where no answer is stored and torch is not to be needed.
+
+    Its rule is the bare one of the fallback, so the cases must be tame: what they amplify is not asked.
+    """
+
+    name = "textbook"
+
+    def __init__(self) -> None:
+        self._latest: tuple[str, Answer] | None = None  # several implementations are asked the same case in a row
+
+    def answer(self, case: Case) -> Answer:
+        """Run the case in float64."""
+        if self._latest is None or self._latest[0] != case.name:
+            arrays = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in case.arrays().items()}
+            trace = Textbook().run(type(case).from_parts(arrays, case.settings()))
+            tolerance = (
+                Ungated(case.dtype) if isinstance(case, RNNCase) else Arithmetic(case, update_paths(case, trace))
+            )
+            self._latest = case.name, Answer(trace, tolerance)
+        return self._latest[1]
 
 
 def _by_noise(case: RNNCase, trace: Trace) -> Tolerance:

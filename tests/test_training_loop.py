@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rnncheck.implementation as implementations
+from numpy_impl import train
 from numpy_impl.datasets import Dataset, load_dataset
 from numpy_impl.optim import SGD, Adagrad
 from numpy_impl.recipes import RECIPES
@@ -17,7 +18,7 @@ from numpy_impl.touched import step_touched
 from numpy_impl.train import Record, StepFunction, advance, next_batch
 from rnncheck.checks.check import Bench, Source, run_check
 from rnncheck.checks.steps import compare_all
-from rnncheck.checks.training_loop import EXAMPLES, OPTIMIZERS, compare_loop, compare_touched, training_checks
+from rnncheck.checks.training_loop import BATCHES, EXAMPLES, OPTIMIZERS, compare_loop, compare_touched, training_checks
 from rnncheck.implementation import Lean, Packed
 from rnncheck.result import Verdict
 from rnncheck.shipped import shipped, shipped_text
@@ -34,7 +35,8 @@ def loaded(recipe: Any) -> Dataset:
 
 @cache
 def problem(name: str, batch: int = 1) -> tuple[Any, Dataset]:
-    recipe = replace(RECIPES[name], examples=EXAMPLES, sample_every=0, batch=batch)
+    settings: dict[str, Any] = {"examples": EXAMPLES, "sample_every": 0, "evaluate_every": 1, **BATCHES[batch]}
+    recipe = replace(RECIPES[name], batch=batch, **settings)
     return recipe, loaded(recipe)
 
 
@@ -66,7 +68,7 @@ def test_a_batch_that_leaves_out_an_example_is_noticed(monkeypatch: pytest.Monke
         return batch._replace(x=batch.x[:2], y=batch.y[:2])
 
     monkeypatch.setattr("numpy_impl.train.next_batch", truncated)
-    assert noticed("names", advance, 3) == {"x", "y"}
+    assert noticed("names", advance, 3) == {"x", "y", "told"}
 
 
 def before(change: Callable[[Run], None], run: Run, data: Dataset, step: StepFunction | None) -> Record:
@@ -136,6 +138,47 @@ def test_a_state_that_leaks_into_the_next_sequence_is_noticed() -> None:
 def test_a_loss_of_the_set_that_is_another_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numpy_impl.train.evaluate", lambda run, data: 3.0)
     assert "loss" in noticed("sentences", advance)
+
+
+@pytest.mark.parametrize(("name", "batch"), [("names", 3), ("sentences", 3), ("chars", 1)])
+def test_a_loss_that_is_told_in_another_unit_is_noticed(name: str, batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numpy_impl.train._as_reported", lambda loss, recipe, batch: loss / len(batch.y))
+    assert "told" in noticed(name, advance, batch)
+
+
+def test_a_smoothed_loss_of_another_making_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begins_at_zero(run: Run) -> None:
+        run.smoothed *= run.step > 0
+
+    assert noticed("chars", partial(before, begins_at_zero)) == {"smoothed"}
+    monkeypatch.setattr("numpy_impl.train.SMOOTHING", 0.99)
+    assert noticed("sentences", advance) == {"smoothed"}
+
+
+@pytest.mark.parametrize(
+    ("name", "batch", "wrong"),
+    [
+        ("names", 3, {"nonlinearity": "tanh"}),  # the recipe says relu
+        ("chars", 1, {"h0": None}),
+    ],
+)
+def test_a_set_that_is_evaluated_otherwise_is_noticed(
+    name: str, batch: int, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = train.forward
+
+    def forward(params: Any, x: Any, h0: Any, *, nonlinearity: str) -> Any:
+        return own(params, x, **{"h0": h0, "nonlinearity": nonlinearity, **wrong})
+
+    monkeypatch.setattr(train, "forward", forward)
+    assert "loss" in noticed(name, advance, batch)
+
+
+def test_an_update_that_forgets_the_first_token_is_noticed() -> None:
+    def forgets(optimizer: Any, params: Any, g: Any, state: Any, lr: Any, x: np.ndarray) -> Any:
+        return step_touched(optimizer, params, g, state, lr, np.where(x == 0, -1, x))
+
+    assert any(c.verdict is Verdict.FAILED for c in compare_touched(SGD(), SEED, forgets))
 
 
 @pytest.mark.parametrize("optimizer", [SGD(), Adagrad()])

@@ -3,7 +3,8 @@
 Both sides of a training run share one loop, so no comparison of them can see a mistake in it. Here the step is put in
 place of: it writes down what it is given, and returns numbers drawn at random. What it is given next must be just
 those, every example must come in its turn, and the learning rate must follow the loss of the whole set, which the
-textbook computes as well. And an update that leaves out what no gradient touches must be the whole update, bit for bit.
+textbook computes as well. The loss that is told must be that of the step, in the unit that the recipe asks for. And an
+update that leaves out what no gradient touches must be the whole update, bit for bit.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,8 +32,10 @@ from rnncheck.textbook import Textbook
 __all__ = ["compare_loop", "compare_touched", "training_checks"]
 
 EXAMPLES, PASSES = 4, 3
-BATCHES = (1, 3)
-"""Of four examples, three and one."""
+BATCHES: dict[int, dict[str, str]] = {1: {}, 3: {"reduction": "mean", "nonlinearity": "relu"}}
+"""Four examples one by one, as the recipe says; and three and one, as no recipe does."""
+KEPT = 0.999
+"""How much of the smoothed loss each step keeps."""
 CLOSE = 1e-10
 """Relative difference of two means of losses in float64, each summed in its own order."""
 OPTIMIZERS = (SGD(), SGD(momentum=0.9), Adagrad(), Adagrad(eps=1e-8, eps_inside=True))
@@ -52,8 +55,9 @@ class Seen:
     given: dict[str, np.ndarray]
     returned: dict[str, np.ndarray]
     h_T: np.ndarray  # noqa: N815 - a name of the field
-    set_loss: float | None
+    loss: float
     right_loss: float
+    record: Record
 
 
 def training_checks(loaders: Mapping[str, Callable[[Recipe], Dataset]], seed: int) -> Iterator[Check]:
@@ -69,7 +73,8 @@ def training_checks(loaders: Mapping[str, Callable[[Recipe], Dataset]], seed: in
 def _loop_checks(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int) -> Iterator[Check]:
     """Plan the questions about one recipe, on a few of its examples: one a step, and several where that can be."""
     for batch in (1,) if recipe.name == "chars" else BATCHES:
-        short = replace(recipe, examples=EXAMPLES, sample_every=0, batch=batch)
+        settings: dict[str, Any] = {"examples": EXAMPLES, "sample_every": 0, "evaluate_every": 1, **BATCHES[batch]}
+        short = replace(recipe, batch=batch, **settings)
         yield Check(
             f"training-loop-{recipe.name}[batch={batch}]", "training-loop", partial(_ask_loop, short, load, seed)
         )
@@ -87,8 +92,12 @@ def compare_loop(recipe: Recipe, data: Dataset, seed: int, advance: Advance = ad
         "y": _first(_in_turn([s.batch.y for s in seen], [data.targets[i] for i in turns], IGNORE_INDEX)),
         "h0": _first(_carried(data, seen, step) for step in range(len(seen))),
         "params": _first(_same_arrays(a.returned, b.given) for a, b in pairwise(seen)),
-        "loss": _first(_close(s.set_loss, s.right_loss) for s in seen if s.set_loss is not None),
+        "loss": _first(_close(s.record.set_loss, s.right_loss) for s in seen if s.record.set_loss is not None),
         "lr": _first(lr == s.lr for lr, s in zip(_rates(recipe, a_pass, seen), seen, strict=True)),
+        "told": _first(_close(s.record.loss, _told(recipe, s)) for s in seen),
+        "smoothed": _first(
+            _close(s.record.smoothed, right) for s, right in zip(seen, _smoothed(recipe, data, seen), strict=True)
+        ),
     }
     why = {
         "x": "is not that of the example whose turn it is",
@@ -97,6 +106,8 @@ def compare_loop(recipe: Recipe, data: Dataset, seed: int, advance: Advance = ad
         "params": "or the state of the optimiser are not what the step before returned",
         "loss": "of the whole set is not that of the textbook",
         "lr": "does not follow the loss of the whole set",
+        "told": "is not the loss of the step, of one token or of one example as the recipe reports it",
+        "smoothed": "is not what the losses so far, each a thousandth, make of the one before",
     }
     rule = "handed on"
     return [
@@ -116,6 +127,7 @@ def compare_touched(
     whole, state, rest = params.flat.copy(), optimizer.init(params.flat), optimizer.init(params.flat)
     for _ in range(3):
         x = rng.integers(-1, I, (T, B))
+        x[:3, 0] = NO_TOKEN, 0, I - 1  # the ends of the alphabet, and what is none of it
         g = Flat.pack({name: rng.normal(size=shape) for name, shape in shapes.items()})
         g["W_xh"][:, np.setdiff1d(np.arange(I), x)] = 0
         whole, state = optimizer.step(whole, g.flat, state, 0.1)
@@ -150,10 +162,11 @@ def _watch(run: Run, data: Dataset, advance: Advance) -> Seen:
         h_T = rng.normal(size=(batch.x.shape[1], recipe.hidden)).astype(moved.flat.dtype)
         noted.update(batch=batch, lr=lr, given=given, h0=None if h0 is None else h0.copy(), h_T=h_T.copy())
         noted["returned"] = {"params": moved.flat.copy(), **{n: a.copy() for n, a in state.items()}}
-        return StepOut(float(rng.random()), moved, state, h_T)
+        noted["loss"] = float(rng.random())
+        return StepOut(noted["loss"], moved, state, h_T)
 
     record = advance(run, data, step)
-    return Seen(**noted, set_loss=record.set_loss, right_loss=right_loss)
+    return Seen(**noted, right_loss=right_loss, record=record)
 
 
 def _loss_of_the_set(run: Run, data: Dataset) -> float:
@@ -174,6 +187,23 @@ def _rates(recipe: Recipe, a_pass: int, seen: list[Seen]) -> Iterator[float]:
             lr = lr / 2 if before is not None and s.right_loss > before else lr
             before = s.right_loss
         yield lr
+
+
+def _told(recipe: Recipe, s: Seen) -> float:
+    """Return the loss of a step as it is to be told: what was differentiated is a sum or a mean over the targets."""
+    targets, examples = np.count_nonzero(s.batch.y != IGNORE_INDEX), s.batch.y.shape[1]
+    total = s.loss * (targets if recipe.reduction == "mean" else 1)
+    return float(total / (targets if recipe.report == "mean" else examples))
+
+
+def _smoothed(recipe: Recipe, data: Dataset, seen: list[Seen]) -> Iterator[float]:
+    """Yield the smoothed loss after every step; before the first, all tokens are equally likely."""
+    smoothed = float(np.log(len(data.vocabulary)))
+    if recipe.report == "sum":
+        smoothed *= float(np.mean([len(y) for y in data.targets]))
+    for s in seen:
+        smoothed = KEPT * smoothed + (1 - KEPT) * s.record.loss
+        yield smoothed
 
 
 def _in_turn(batches: list[np.ndarray], examples: list[np.ndarray], filling: int) -> Iterator[bool]:

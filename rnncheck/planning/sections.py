@@ -1,7 +1,8 @@
 """What a run of `rnncheck verify` consists of: sections, each a few lines that add their checks to a plan.
 
-Our RNN against the stored vectors; its other forms likewise; what needs no oracle; the oracles against each other;
-fresh cases against PyTorch; training in lockstep and in free run on text; resuming; published figures.
+Our RNN against the stored vectors; its other forms likewise; large problems against the textbook; what needs no
+oracle; the oracles against each other; fresh cases against PyTorch; training in lockstep and in free run on text;
+resuming; published figures.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,13 +13,14 @@ from numpy_impl.recipes import RECIPES
 from rnncheck.alike import Alike
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases.fresh import BATCHES, Sweep
+from rnncheck.cases.large import large_passes, large_steps
 from rnncheck.cases.standard import DTYPES, SEED
 from rnncheck.checks.check import Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.published import published_checks
-from rnncheck.checks.resume import resume_checks
+from rnncheck.checks.resume import eventful, resume_checks
 from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, difference_checks
 from rnncheck.checks.standard import cover, standard_checks
 from rnncheck.checks.steps import compare_all
@@ -27,7 +29,7 @@ from rnncheck.download import public_file
 from rnncheck.implementation import Gates, Lean, NumpyImpl, Packed, TorchLoop, TorchModules
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.options import VerifyOptions
-from rnncheck.oracle import LiveOracle
+from rnncheck.oracle import LiveOracle, TextbookOracle
 from rnncheck.planning.plan import Plan
 from rnncheck.shipped import shipped, shipped_text
 from rnncheck.trajectory import MARKS, trajectory_check
@@ -50,6 +52,7 @@ def sections(options: VerifyOptions, torch: bool) -> Sequence[Callable[[Plan, Ve
     return [
         _standard,
         _other_forms,
+        _large,
         _relations,
         _opinions,
         _resume,
@@ -71,6 +74,18 @@ def _other_forms(planned: Plan, options: VerifyOptions) -> None:
     planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in trained))
     planned.add(Packed(), oracle, (compare_all(Source.of(c), "packed") for c in trained if c.sizes["B"] > 1))
     planned.add(NumpyImpl(), oracle, training_checks(TEXTS, options.seed))
+
+
+def _large(planned: Plan, options: VerifyOptions) -> None:
+    """Judge what large problems are solved by; products are cut in pieces here whatever the machine gains by it."""
+    oracle, dtype = TextbookOracle(), options.dtype or "float64"
+    wide, long = (list(large_passes(dtype, SEED, long=long)) for long in (False, True))
+    planned.add(Lean(panels=True), oracle, (compare_all(source, "large-lean") for source in wide))
+    planned.add(Packed(panels=True), oracle, (compare_all(source, "large-packed") for source in wide))
+    planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in large_steps(dtype, SEED)))
+    if options.level != "quick":
+        planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in long))
+        planned.add(Lean(), oracle, (compare_all(source, "large-lean") for source in long))
 
 
 def _relations(planned: Plan, options: VerifyOptions) -> None:
@@ -140,7 +155,7 @@ def _trajectories(planned: Plan, options: VerifyOptions) -> None:
 
 def _resume(planned: Plan, options: VerifyOptions) -> None:
     """Stop, save, load, go on: every recipe on its shipped text."""
-    for recipe in RECIPES.values():
+    for recipe in map(eventful, RECIPES.values()):
         load = cache(partial(load_dataset, recipe, str(shipped_text(recipe.name))))
         planned.add(NumpyImpl(), LiveOracle(), resume_checks(recipe, load, options.seed))
 

@@ -1,0 +1,128 @@
+"""What only large problems are solved by is judged at their size, and a mistake in it is noticed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from numpy_impl import clip, inputs, lean, optim, products, quick, rnn
+from rnncheck.cases.large import large_passes, large_steps
+from rnncheck.cases.standard import SEED
+from rnncheck.checks.check import Bench, Check, Source, run_check
+from rnncheck.checks.steps import compare_all
+from rnncheck.implementation import Lean, NumpyImpl, Packed
+from rnncheck.oracle import TextbookOracle
+from rnncheck.result import Verdict
+
+ORACLE = TextbookOracle()
+MAKE: dict[str, Callable[[], Any]] = {
+    "model": NumpyImpl,
+    "lean": Lean,
+    "panels": lambda: Lean(panels=True),
+    "packed": lambda: Packed(panels=True),
+}
+
+
+def sources(dtype: str = "float64") -> dict[str, Source]:
+    found = [*large_passes(dtype, SEED, long=True), *large_passes(dtype, SEED, long=False), *large_steps(dtype, SEED)]
+    return {source.name.removesuffix(f"-{dtype}"): source for source in found}
+
+
+SOURCES = sources()
+
+
+def verdict(source: Source, implementation: str) -> Verdict:
+    check: Check = compare_all(source, "large")
+    return run_check(check, Bench(MAKE[implementation](), ORACLE)).verdict
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "implementation"),
+    [
+        ("long", "model"),
+        ("long", "lean"),
+        *((wide, form) for wide in ("vocabulary", "state") for form in ("panels", "packed")),
+        *((step, "model") for step in ("clip-large", "optim-sgd-large", "optim-adagrad-large", "sample-large")),
+    ],
+)
+def test_large_problems_are_solved_rightly(name: str, implementation: str, dtype: str) -> None:
+    assert verdict(sources(dtype)[name], implementation) is Verdict.PASSED
+
+
+def forget_later(patch: pytest.MonkeyPatch) -> None:
+    own = rnn.carry_in_chunks
+    patch.setattr(rnn, "carry_in_chunks", lambda *window: own(*window[:-1], None))
+
+
+def first_block_of_tokens(patch: pytest.MonkeyPatch) -> None:
+    own = inputs._add_segments
+    seen: list[int] = []
+    patch.setattr(inputs, "_add_segments", lambda *a: seen.append(1) or (len(seen) == 1 and own(*a)))
+
+
+def assign_blocks(patch: pytest.MonkeyPatch) -> None:
+    own = lean.readout
+    patch.setattr(lean, "readout", lambda *a, add=False: own(*a, add=False))
+
+
+def mean_of_all_steps(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(lean, "np", _Counting())
+
+
+class _Counting:
+    """NumPy, but every step counts as one with a target."""
+
+    def __getattr__(self, name: str) -> Any:
+        return (lambda a: a.size) if name == "count_nonzero" else getattr(np, name)
+
+
+def swap_panels(patch: pytest.MonkeyPatch) -> None:
+    own = products._times_panels
+    patch.setattr(products, "_times_panels", lambda h, W, out: own(h, W[::-1], out))
+
+
+def lose_terms(patch: pytest.MonkeyPatch) -> None:
+    own = products._by_terms
+    patch.setattr(products, "_by_terms", lambda a, b, out, terms: own(a, b, out, terms).__imul__(1 - 1e-9))
+
+
+def one_piece_of(module: Any) -> Callable[[pytest.MonkeyPatch], None]:
+    """Let a loop over pieces end after the first."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(module, "range", lambda start, stop, step: [start], raising=False)
+
+    return plant
+
+
+@pytest.mark.parametrize(
+    ("name", "implementation", "plant"),
+    [
+        ("long", "model", forget_later),
+        ("long", "lean", forget_later),
+        ("long", "model", first_block_of_tokens),
+        ("vocabulary", "panels", assign_blocks),
+        ("vocabulary", "panels", mean_of_all_steps),
+        ("vocabulary", "panels", lose_terms),
+        ("vocabulary", "packed", lose_terms),
+        ("state", "panels", swap_panels),
+        ("state", "packed", swap_panels),
+        ("clip-large", "model", one_piece_of(clip)),
+        ("optim-adagrad-large", "model", one_piece_of(optim)),
+        ("sample-large", "model", one_piece_of(quick)),
+    ],
+)
+def test_a_mistake_that_only_large_problems_meet_is_noticed(
+    name: str, implementation: str, plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    assert verdict(SOURCES[name], implementation) is Verdict.FAILED
+
+
+def test_the_textbook_is_asked_once_for_implementations_in_a_row() -> None:
+    case = SOURCES["state"].make()
+    answer = TextbookOracle().answer
+    assert answer(case) is answer(case)
+    assert answer(case) is not TextbookOracle().answer(case)
