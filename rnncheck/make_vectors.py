@@ -45,7 +45,7 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
         If torch is missing, or an array of a case could not be judged by its scale: such a case is no standard.
     """
     if not torch_available():
-        raise UserError('torch is not installed, and it makes the vectors; pip install "rnncheck[torch]"')
+        raise UserError("torch is not installed, and it makes the vectors; pip install torch")
     cases = standard_cases()
     vectors = []
     for done, trial in enumerate(trials(cases, standard_checks(cases)), start=1):

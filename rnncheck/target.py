@@ -148,7 +148,7 @@ def load_target(text: str, *, isolated: bool = True) -> Target:
         return Target(text, NumpyImpl())
     if text == "reference":
         if not torch_available():
-            raise UserError('torch is not installed, and reference is written in it; pip install "rnncheck[torch]"')
+            raise UserError("torch is not installed, and reference is written in it; pip install torch")
         return Target(text, Rounded(TorchLoop()))
     if text.startswith("exec:"):
         return Target(text, ExecImplementation(text.removeprefix("exec:")))

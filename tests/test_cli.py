@@ -13,9 +13,10 @@ from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree as ET
 
 import pytest
+import typer
 
 from rnncheck import __version__
-from rnncheck.cli import main
+from rnncheck.cli import main, usage
 from rnncheck.cli.options import parse_numbers
 from rnncheck.cli.threads import VARIABLES
 from rnncheck.errors import OracleError, UserError
@@ -147,8 +148,8 @@ def oracle_without_memory() -> None:
         (raiser(OSError(errno.ENOSPC, "No space left on device", "run.ckpt")), "run.ckpt: No space left on device"),
         (raiser(MemoryError("Unable to allocate 745. GiB")), "Unable to allocate 745. GiB; use smaller sizes"),
         (oracle_without_memory, "out of memory after 2 of 2 checks: Unable to allocate 7.28 TiB; use smaller sizes"),
-        (raiser(ModuleNotFoundError("x", name="torch")), "torch is not installed: pip install 'rnncheck[torch]'"),
-        (raiser(ModuleNotFoundError("x", name="jinja2.ext")), "jinja2.ext is not installed: pip install 'rnncheck[rep"),
+        (raiser(ModuleNotFoundError("x", name="torch")), "torch is not installed: pip install '.[torch]' in the"),
+        (raiser(ModuleNotFoundError("x", name="jinja2.ext")), "jinja2.ext is not installed: pip install '.[report]'"),
     ],
 )
 def test_what_the_user_can_put_right_is_one_sentence(
@@ -272,9 +273,9 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ("--lengths 5-3", "Invalid value for --lengths: the range 5-3 runs backwards; write 3-5"),
-        ("--lengths 0", "Invalid value for --lengths: '0' is below 1, the smallest size"),
-        ("--lengths 0-4", "Invalid value for --lengths: '0-4' is below 1, the smallest size"),
+        ("--lengths 5-3", "--lengths: the range 5-3 runs backwards; write 3-5"),
+        ("--lengths 0", "--lengths: '0' is below 1, the smallest size"),
+        ("--lengths 0-4", "--lengths: '0-4' is below 1, the smallest size"),
         ("--lengths x", "'x' is neither a whole number nor a range; write for example 1-64,100,1000"),
         ("--lengths 1,,2", "'' is neither a whole number nor a range"),
         ("--lengths 1.5", "'1.5' is neither a whole number nor a range"),
@@ -282,14 +283,14 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--lengths 1000000000", "'1000000000' is above 999999999, the largest size"),
         ("--batch 1-1000000000000", "'1-1000000000000' is above 999999999, the largest size"),
         ("--lengths ²", "'²' is neither a whole number nor a range"),
-        ("--lengths 1-10,5", "Invalid value for --lengths: 5 is named more than once; name each once"),
+        ("--lengths 1-10,5", "--lengths: 5 is named more than once; name each once"),
         ("--lengths 1-999999999", "1-999999999 makes more than 10000 numbers; choose fewer"),
-        ("--batch 3,3", "Invalid value for --batch: 3 is named more than once"),
+        ("--batch 3,3", "--batch: 3 is named more than once"),
         ("--quick --full", "choose one of the two: they plan different checks"),
         ("--published", "the published run is that of the names; add --recipe names"),
         ("--recipe names --published --cases 5", "the published run has its own length; leave out --quick, --full and"),
         ("--recipe names --published --quick", "the published run has its own length"),
-        ("--list --json -", "Invalid value for --list: it runs no check, so there is nothing to report"),
+        ("--list --json -", "--list: it runs no check, so there is nothing to report"),
         (
             "--recipe names --data {file} --json {file}",
             "names.txt is what is read: the report would overwrite",
@@ -300,21 +301,26 @@ def test_the_options_are_those_of_the_engine(engine: Engine, monkeypatch: pytest
         ("--recipe names --dtype float32", "recipe names has its own sizes and dtype; leave one of the two out"),
         ("--recipe poems", "'poems' is not one of 'names', 'sentences', 'chars'"),
         ("--dtype float16", "'float16' is not one of 'float32', 'float64'"),
-        ("--hidden 0", "Invalid value for '--hidden': 0 is below 1"),
-        ("--vocab -2", "Invalid value for '--vocab': -2 is below 1"),
-        ("--cases 0", "Invalid value for '--cases': 0 is below 1"),
-        ("--threads 0", "Invalid value for '--threads': 0 is below 1"),
-        ("--seed -1", "Invalid value for '--seed': -1 is below 0"),
-        ("--seed 4294967296", "Invalid value for '--seed': 4294967296 is above 4294967295"),
-        ("--recipe names --data no/such.txt", "no/such.txt' does not exist"),
-        ("--recipe names --data .", "'.' is a directory"),
+        ("--hidden 0", "--hidden: 0 is below 1"),
+        ("--vocab -2", "--vocab: -2 is below 1"),
+        ("--cases 0", "--cases: 0 is below 1"),
+        ("--threads 0", "--threads: 0 is below 1"),
+        ("--seed -1", "--seed: -1 is below 0"),
+        ("--seed 4294967296", "--seed: 4294967296 is above 4294967295"),
+        ("--recipe names --data no/such.txt", "--data: there is no file no/such.txt; check the spelling"),
+        ("--recipe names --data .", "--data: . is a folder; give a file"),
         ("--data {file}", "it is the text that a recipe trains on; add --recipe names, sentences or chars"),
         ("--json .", "cannot write .: it is a folder; name a file in it"),
         ("--json no/such.json", "cannot write no/such.json: there is no folder no; create it first"),
         ("--json - --junit -", "--json and --junit both name standard output"),
         ("--json a.xml --junit a.xml", "--json and --junit both name a.xml"),
-        ("--bogus", "No such option: --bogus"),
-        ("extra", "extra"),
+        ("--bogus", "there is no option --bogus"),
+        ("--jsn x", "there is no option --jsn; did you mean --json"),
+        ("--cases x", "--cases: 'x' is not a whole number"),
+        ("--cases=1.5", "--cases: '1.5' is not a whole number"),
+        ("--json", "--json needs a value after it (see rnncheck verify --help)"),
+        ("--quick=1", "--quick takes no value"),
+        ("extra", "extra is one too many"),
     ],
 )
 def test_a_wrong_option_is_one_sentence(
@@ -328,7 +334,35 @@ def test_a_wrong_option_is_one_sentence(
 
 def test_a_missing_argument_is_one_line(engine: Engine, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train"]) == 2
-    assert "Choose from: names, sentences, chars" in complaint(capsys)
+    assert "RECIPE is missing: rnncheck train RECIPE, one of names, sentences, chars" in complaint(capsys)
+    assert main(["explain"]) == 2
+    assert "NAME is missing: rnncheck explain NAME (see rnncheck explain --help)" in complaint(capsys)
+    assert main(["vectors"]) == 2
+    assert "the name of a command is missing after rnncheck vectors" in complaint(capsys)
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("Input should be a valid integer, unable to parse string as an integer", "--n: 'x' is not a whole number"),
+        ("'x' is not a valid integer.", "--n: 'x' is not a whole number"),
+        ("'x' is not a valid float.", "--n: 'x' is not a number"),
+        ("Directory 'x' does not exist.", "--n: there is no folder x; check"),
+        ("File 'x' does not exist.", "--n: there is no file x; check"),
+        ("Value error, x is below 1", "--n: x is below 1"),
+    ],
+)
+@pytest.mark.parametrize("argv", [["sample", "--n", "x"], ["sample", "--n=x", "--seed", "3"]], ids=" ".join)
+def test_what_a_version_of_typer_says_of_a_value_is_said_in_our_words(
+    message: str, words: str, argv: list[str]
+) -> None:
+    told = usage.sentence(typer.BadParameter(message, param_hint="'--n'"), argv)
+    assert told.startswith(words)
+    assert told.endswith("(see rnncheck sample --help)")
+
+
+def test_what_is_not_known_is_said_in_the_words_of_typer() -> None:
+    assert usage.sentence(typer.BadParameter("Odd."), []) == "Odd (see rnncheck --help)"
 
 
 @pytest.mark.parametrize(("words", "sentence"), [("vrify", "verify"), ("vectors chekc", "check")])
@@ -336,7 +370,7 @@ def test_a_misspelt_command_is_told_the_right_one(
     engine: Engine, capsys: pytest.CaptureFixture[str], words: str, sentence: str
 ) -> None:
     assert main(words.split()) == 2
-    assert f"Did you mean '{sentence}'?" in complaint(capsys)
+    assert f"; did you mean {sentence}?" in complaint(capsys)
 
 
 @pytest.mark.parametrize("text", ["1", "1-64,100,1000", " 2 , 4-5 "])

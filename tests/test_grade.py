@@ -259,7 +259,7 @@ def test_two_ways_to_share_the_work_are_refused(folder, capsys):
 def test_without_the_extra_its_name_is_said(folder, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["grade", str(folder), "--scheduler", "tcp://127.0.0.1:1"]) == 2
-    assert "pip install 'rnncheck[cluster]'" in capsys.readouterr().err
+    assert "pip install '.[cluster]'" in capsys.readouterr().err
 
 
 def test_a_link_out_of_the_folder_is_not_followed(tmp_path):

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.cases.standard import clip_cases, optim_cases, sample_cases
+from rnncheck.cli import main
 from rnncheck.errors import NotShownError, TargetError, UserError
 from rnncheck.implementation import NumpyImpl
 from rnncheck.protocol import lines
-from rnncheck.protocol.files import ANSWERS, CASES, ResultsImplementation, export, export_shipped
+from rnncheck.protocol.files import ANSWERS, CASES, ResultsImplementation, chosen_vectors, export
 from rnncheck.protocol.lines import (
     ProtocolError,
     answer_line,
@@ -231,10 +232,30 @@ def test_export_writes_cases_and_apart_from_them_the_answers(tmp_path, vectors, 
 
 
 def test_export_takes_a_choice(tmp_path):
-    assert export_shipped(tmp_path, "clip-value-acts") == 2  # in both dtypes
-    assert len((tmp_path / CASES).read_text("utf-8").splitlines()) == 2
+    export(chosen_vectors("clip-value-acts"), tmp_path)
+    assert len((tmp_path / CASES).read_text("utf-8").splitlines()) == 2  # in both dtypes
     with pytest.raises(UserError, match="matches none of"):
-        export_shipped(tmp_path, "T=3.14")
+        chosen_vectors("T=3.14")
+
+
+def test_export_says_which_folders_it_made_and_what_comes_next(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["vectors", "export", "a/b", "-k", "clip-value-acts"]) == 0
+    made, where, after = capsys.readouterr().out.splitlines()
+    folder = Path("a/b")
+    assert made == f"made the folder {folder}"
+    assert where == f"2 cases are in {folder / CASES}, their answers in {ANSWERS}, the format in {SCHEMA.name}"
+    assert after.endswith(f"then: rnncheck check --results {folder}")
+    assert {file.name for file in folder.iterdir()} == {CASES, ANSWERS, SCHEMA.name}
+    assert main(["vectors", "export", "a/b", "-k", "clip-value-acts"]) == 0
+    assert "made" not in capsys.readouterr().out
+
+
+def test_an_export_of_nothing_makes_no_folder(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["vectors", "export", "a/b", "-k", "T=3.14"]) == 2
+    assert "matches none of" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_results_are_read_from_any_file_but_the_exported(tmp_path, vectors):

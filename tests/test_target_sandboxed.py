@@ -13,7 +13,7 @@ from rnncheck.check import check_rnn
 from rnncheck.cli import main
 from rnncheck.errors import NotShownError, TargetError, UserError
 from rnncheck.implementation import NumpyImpl
-from rnncheck.protocol.files import CASES, export_shipped
+from rnncheck.protocol.files import CASES, chosen_vectors, export
 from rnncheck.protocol.lines import answer_line, plain_text
 from rnncheck.result import Verdict
 from rnncheck.shipped import shipped
@@ -282,7 +282,7 @@ def test_a_program_is_a_target(capsys):
 
 @pytest.fixture
 def exported(tmp_path):
-    export_shipped(tmp_path, "clip")
+    export(chosen_vectors("clip"), tmp_path)
     cases = [v.case for v in read_vectors(shipped("vectors/v1")) if "clip" in v.case.name]
     lines = {case.name: answer_line(case.name, NumpyImpl().run(case)) for case in cases}
     return tmp_path, lines

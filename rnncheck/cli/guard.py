@@ -14,6 +14,7 @@ from typing import cast
 
 import typer
 
+from rnncheck.cli import usage
 from rnncheck.cli.crash import write_crash_report
 from rnncheck.errors import OracleError, UserError
 
@@ -34,7 +35,7 @@ def exit_code(command: Callable[[], int | None], argv: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except Complaint as complaint:
-        return _refuse(_usage(complaint))
+        return _refuse(usage.sentence(complaint, argv))
     except KeyboardInterrupt as stop:
         _say(f"interrupted{_notes(stop)}: no verdict")
         return INTERRUPTED
@@ -61,7 +62,7 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(lack, MemoryError):
         return f"out of memory{_notes(error)}: {str(lack) or 'no more to be had'}; use smaller sizes"
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
-        return f"{error.name} is not installed: pip install 'rnncheck[{extra}]'"
+        return f"{error.name} is not installed: pip install '.[{extra}]' in the clone of rnncheck"
     return None
 
 
@@ -70,12 +71,6 @@ def _deliberate(error: BaseException) -> bool:
     frame, _ = list(traceback.walk_tb(error.__traceback__))[-1]
     line = traceback.extract_tb(error.__traceback__)[-1].line or ""
     return line.startswith("raise ") and frame.f_globals["__name__"].partition(".")[0] in OURS
-
-
-def _usage(complaint: typer.BadParameter) -> str:
-    command = complaint.ctx.command_path if complaint.ctx is not None else "rnncheck"
-    message = " ".join(complaint.format_message().split()).rstrip(".").replace("Value error, ", "")
-    return f"{message} (see {command} --help)"
 
 
 def _system(error: OSError) -> int:

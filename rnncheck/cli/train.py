@@ -86,7 +86,7 @@ def train(
     from rnncheck.training import Keeper, Request, Tally, follow, prepare
 
     if framework != "numpy" and not torch_available():
-        raise UserError(f'torch is not installed, and --framework {framework} needs it; pip install "rnncheck[torch]"')
+        raise UserError(f"torch is not installed, and --framework {framework} needs it; pip install torch")
     target = checkpoint or resume
     if target == STDOUT:
         raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")

@@ -58,10 +58,16 @@ def export(
 
         rnncheck vectors export cases -k "float64 and not windowed"
     """
-    from rnncheck.protocol.files import ANSWERS, CASES, export_shipped
+    from rnncheck.protocol.files import ANSWERS, CASES, SCHEMA, chosen_vectors
+    from rnncheck.protocol.files import export as export_vectors
 
-    written = export_shipped(folder, select)
-    typer.echo(f"{written} cases written to {folder / CASES}, their answers to {folder / ANSWERS}")
+    chosen = chosen_vectors(select)
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        typer.echo(f"made the folder {folder}")
+    export_vectors(chosen, folder)
+    typer.echo(f"{len(chosen)} cases are in {folder / CASES}, their answers in {ANSWERS}, the format in {SCHEMA}")
+    typer.echo(f"next: write your results to {folder / 'results.jsonl'}, then: rnncheck check --results {folder}")
 
 
 @app.command()

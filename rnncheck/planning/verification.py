@@ -28,5 +28,5 @@ def _refuse_without_torch(options: VerifyOptions) -> None:
     if options.sized or (options.recipe and not options.published) or options.level == "full":
         raise UserError(
             "torch is not installed: fresh cases and lockstep training need it as the oracle; "
-            'install it with `pip install "rnncheck[torch]"`, or run `rnncheck verify` to judge by the stored vectors'
+            "install it with `pip install torch`, or run `rnncheck verify` to judge by the stored vectors"
         )

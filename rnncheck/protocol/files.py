@@ -18,22 +18,21 @@ from rnncheck.shipped import shipped
 from rnncheck.trace import Trace
 from rnncheck.vectors import Vector, read_vectors
 
-__all__ = ["ANSWERS", "CASES", "ResultsImplementation", "export", "export_shipped"]
+__all__ = ["ANSWERS", "CASES", "SCHEMA", "ResultsImplementation", "chosen_vectors", "export"]
 
-CASES, ANSWERS = "cases.jsonl", "answers.jsonl"
+CASES, ANSWERS, SCHEMA = "cases.jsonl", "answers.jsonl", "protocol.schema.json"
 
 
 def export(vectors: Sequence[Vector], folder: Path) -> None:
     """Write the cases and, apart from them, the answers; each case goes by its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    schema = Path(__file__).with_name("protocol.schema.json")
-    (folder / schema.name).write_bytes(schema.read_bytes())
+    (folder / SCHEMA).write_bytes(Path(__file__).with_name(SCHEMA).read_bytes())
     _write(folder / CASES, (case_line(v.case, v.case.name) for v in vectors))
     _write(folder / ANSWERS, map(_answer, vectors))
 
 
-def export_shipped(folder: Path, expression: str | None = None) -> int:
-    """Export the shipped vectors, or those whose names a `-k` expression chooses; return how many.
+def chosen_vectors(expression: str | None = None) -> list[Vector]:
+    """Return the shipped vectors, or those whose names a `-k` expression chooses.
 
     Raises
     ------
@@ -46,8 +45,7 @@ def export_shipped(folder: Path, expression: str | None = None) -> int:
     if not kept:
         first = vectors[0].case.name
         raise UserError(f"-k {expression!r} matches none of {len(vectors)} stored cases; the first is {first}")
-    export(kept, folder)
-    return len(kept)
+    return kept
 
 
 def _answer(vector: Vector) -> str:
