@@ -11,7 +11,7 @@ import numpy as np
 from numpy_impl.rnn import weight_gradient
 from numpy_impl.shapes import Ids, Real
 
-__all__ = ["NO_TOKEN", "input_backward", "input_projection"]
+__all__ = ["NO_TOKEN", "input_backward", "input_projection", "unit_rows"]
 
 NO_TOKEN = -1
 """The id of *no token*: the zero vector, as in the first input of a name. Legal only in inputs."""
@@ -84,11 +84,12 @@ def _sum_by_token(
 
 def _one_hot(ids: Ids[np.ndarray, "N"], I: int, dtype: np.dtype) -> Real[np.ndarray, "N I"]:
     """Turn ids into rows with a single one; *no token*, -1, is the row after the last, and has none."""
-    return _unit_rows(I, dtype.char).take(ids, axis=0, mode="wrap")
+    return unit_rows(I, dtype.char).take(ids, axis=0, mode="wrap")
 
 
 @lru_cache(maxsize=8)
-def _unit_rows(I: int, dtype: str) -> Real[np.ndarray, "rows I"]:
+def unit_rows(I: int, dtype: str) -> Real[np.ndarray, "rows I"]:
+    """Return the one-hot vector of every token, and a row of zeros for *no token*."""
     rows = np.eye(I + 1, I, dtype=dtype)
     rows.flags.writeable = False
     return rows

@@ -16,6 +16,7 @@ from numpy_impl.loss import IGNORE_INDEX, cross_entropy_and_gradient
 from numpy_impl.model import backward_from_states, readout_gradients, run_states
 from numpy_impl.products import product
 from numpy_impl.shapes import Ids, Params, Real
+from numpy_impl.spread import spread
 from numpy_impl.validate import check_targets
 from numpy_impl.workspace import FRESH, Fresh
 
@@ -82,8 +83,10 @@ def readout(
     logits = workspace.empty("logits", (T, B, V), W_hy.dtype)
     product(h.reshape(T * B, H), W_hy.T, logits.reshape(T * B, V), workspace)
     if "b_y" in params:
-        logits += params["b_y"]
-    loss, dlogits = cross_entropy_and_gradient(logits, y, reduction, ignore_index, share, out=logits)
+        np.add(logits, spread(params["b_y"], logits, workspace), logits)
+    loss, dlogits = cross_entropy_and_gradient(
+        logits, y, reduction, ignore_index, share, out=logits, workspace=workspace
+    )
     product(dlogits.reshape(T * B, V), W_hy, dh.reshape(T * B, H), workspace)
     readout_gradients(dlogits, h, grads, workspace, add=add)
     return loss

@@ -7,14 +7,16 @@ subtracted before the exponential: without it exp(800) overflows. `reduction` an
 mean in `torch.nn.functional.cross_entropy`.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from numpy_impl.scalar import constant
 from numpy_impl.shapes import Ids, Real
-from numpy_impl.sums import sum_rows
+from numpy_impl.spread import spread
+from numpy_impl.sums import row_maxima, row_starts, sum_rows, total
 from numpy_impl.validate import check_dloss, check_targets
+from numpy_impl.workspace import FRESH, Fresh
 
 __all__ = [
     "IGNORE_INDEX",
@@ -86,14 +88,17 @@ def cross_entropy_and_gradient(
     dloss: Real[np.ndarray, "*shape"] | None = None,
     *,
     out: Real[np.ndarray, "T B V"] | None = None,
+    workspace: Fresh = FRESH,
 ) -> tuple[Real[np.ndarray, "*loss"], Real[np.ndarray, "T B V"]]:
     """Return the loss and dlogits, as the two functions above, in one pass over `out`, which may be the logits."""
     ignored = check_targets(y, logits.shape, reduction, ignore_index)
     check_dloss(dloss, y, logits.dtype, reduction)
-    places = _places(y, logits.shape[-1], ignore_index, ignored)
+    V = logits.shape[-1]
+    places = _places(y, V, ignore_index, ignored)
     dlogits = np.empty(logits.shape, logits.dtype) if out is None else out
-    p = dlogits.reshape(-1, logits.shape[-1])
-    losses = _softmax(logits.reshape(p.shape), places, p)
+    p = dlogits.reshape(-1, V)
+    z = p if dlogits is logits else logits.reshape(-1, V)
+    losses = _softmax(z, places, p, workspace)
     _subtract_targets_(p, places, reduction, dloss)
     return _reduce(losses, places, reduction, y.shape), dlogits
 
@@ -111,33 +116,31 @@ class _Places(NamedTuple):
 
 
 def _places(y: Ids[np.ndarray, "T B"], V: int, ignore_index: int, ignored: bool = True) -> _Places:
-    targets, first = y.ravel().astype(np.intp, copy=False), _first_entries(y.size, V)
+    targets, first = y.ravel().astype(np.intp, copy=False), row_starts(y.size, V)
     if not ignored:
         return _Places(first + targets, None)
     rows = targets == ignore_index
     return _Places(first + np.where(rows, 0, targets), rows if rows.any() else None)
 
 
-@lru_cache(maxsize=8)
-def _first_entries(rows: int, V: int) -> Ids[np.ndarray, "N"]:
-    return np.arange(0, rows * V, V)
-
-
-def _softmax(z: Real[np.ndarray, "N V"], places: _Places, p: Real[np.ndarray, "N V"]) -> Real[np.ndarray, "N"]:
+def _softmax(
+    z: Real[np.ndarray, "N V"], places: _Places, p: Real[np.ndarray, "N V"], workspace: Fresh = FRESH
+) -> Real[np.ndarray, "N"]:
     """Write the probabilities into `p`; return -log p of every target."""
-    z = np.subtract(z, z.max(axis=-1, keepdims=True), p)
+    largest = row_maxima(z)
+    z = np.subtract(z, spread(largest[:, None], z, workspace), p)
     picked = z.reshape(-1).take(places.entries)
     np.exp(z, p)
-    total = sum_rows(p)
-    p /= total[:, None]
-    return np.log(total) - picked
+    sums = sum_rows(p)
+    np.divide(p, spread(sums[:, None], p, workspace), p)
+    return np.subtract(np.log(sums, sums), picked, sums)
 
 
 def _subtract_targets_(
     p: Real[np.ndarray, "N V"], places: _Places, reduction: str, dloss: Real[np.ndarray, "*shape"] | None
 ) -> None:
     """Turn probabilities into the gradient of the logits in place."""
-    p.reshape(-1)[places.entries] -= 1
+    p.reshape(-1)[places.entries] -= constant(1, p.dtype)
     if places.ignored is not None:
         p[places.ignored] = 0
     if reduction == "mean":
@@ -153,5 +156,5 @@ def _reduce(
         losses[places.ignored] = 0
     if reduction == "none":
         return losses.reshape(shape)
-    total = losses.sum()
-    return np.asarray(total / losses.dtype.type(places.targets) if reduction == "mean" else total)
+    loss = total(losses)
+    return np.asarray(loss / losses.dtype.type(places.targets) if reduction == "mean" else loss)

@@ -16,6 +16,7 @@ from numpy_impl.loss import IGNORE_INDEX, cross_entropy_and_gradient
 from numpy_impl.products import product
 from numpy_impl.rnn import rnn_backward, rnn_forward_, weight_gradient
 from numpy_impl.shapes import Ids, Params, Real
+from numpy_impl.spread import spread
 from numpy_impl.sums import sum_columns
 from numpy_impl.validate import check_inputs, check_params
 from numpy_impl.workspace import FRESH, Fresh
@@ -88,7 +89,7 @@ def forward(
     logits = workspace.empty("logits", (T, B, V), states.dtype)
     product(states[1:].reshape(T * B, H), params["W_hy"].T, logits.reshape(T * B, V), workspace)
     if "b_y" in params:
-        logits += params["b_y"]
+        np.add(logits, spread(params["b_y"], logits, workspace), logits)
     return Forward(x, states, logits, nonlinearity)
 
 
@@ -189,5 +190,7 @@ def loss_and_grads(
     """
     fwd = forward(params, x, h0, nonlinearity=nonlinearity, workspace=workspace)
     dlogits = workspace.empty("dlogits", fwd.logits.shape, fwd.logits.dtype)
-    loss, _ = cross_entropy_and_gradient(fwd.logits, y, reduction, ignore_index, dloss, out=dlogits)
+    loss, _ = cross_entropy_and_gradient(
+        fwd.logits, y, reduction, ignore_index, dloss, out=dlogits, workspace=workspace
+    )
     return Step(loss, fwd, dlogits, backward(params, fwd, dlogits, bptt=bptt, k=k, workspace=workspace))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from numpy_impl.scalar import constant
 from numpy_impl.shapes import Real
 from numpy_impl.workspace import FRESH, Fresh
 
@@ -25,7 +26,7 @@ def activation(nonlinearity: str) -> Callable[[np.ndarray, np.ndarray], np.ndarr
 
 
 def _relu(a: np.ndarray, out: np.ndarray) -> np.ndarray:
-    return np.maximum(a, 0, out=out)
+    return np.maximum(a, constant(0, a.dtype), out=out)
 
 
 def slope(
@@ -34,9 +35,9 @@ def slope(
     """Return dh/da, into `out` if it is given."""
     out = np.empty_like(h) if out is None else out
     if nonlinearity == "relu":
-        return np.greater(h, 0, out)
+        return np.greater(h, constant(0, h.dtype), out)
     np.multiply(h, h, out)
-    return np.subtract(1, out, out)
+    return np.subtract(constant(1, h.dtype), out, out)
 
 
 def slopes_backwards(

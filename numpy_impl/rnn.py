@@ -116,10 +116,12 @@ def _carry_serial(
     carry = workspace.empty("carry", (B, H), dh.dtype)
     add, multiply, steps = np.add, np.multiply, workspace.steps
     df = slopes_backwards(h, nonlinearity, workspace)
-    for dh_t, df_t, da_t in zip(reversed(steps(dh)), df, reversed(steps(da)), strict=True):
-        if later is not None:
-            times(later, W_hh, carry)
-            add(dh_t, carry, dh_t)
+    backwards = zip(reversed(steps(dh)), df, reversed(steps(da)), strict=True)
+    if later is None:
+        later = multiply(*next(backwards))
+    for dh_t, df_t, da_t in backwards:
+        times(later, W_hh, carry)
+        add(dh_t, carry, dh_t)
         later = multiply(dh_t, df_t, da_t)
 
 
@@ -162,6 +164,6 @@ def weight_gradient(
     workspace: Fresh = FRESH,
 ) -> Real[np.ndarray, "A C"]:
     """Sum da_t source_t^T over time and batch in one product: the gradient of W in `a = W source`."""
-    (A, C), N = (da.shape[-1], source.shape[-1]), da[..., 0].size
+    A, C = da.shape[-1], source.shape[-1]
     out = np.empty((A, C), da.dtype) if out is None else out
-    return product(da.reshape(N, A).T, source.reshape(N, C), out, workspace)
+    return product(da.reshape(-1, A).T, source.reshape(-1, C), out, workspace)

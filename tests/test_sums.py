@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from numpy_impl.sums import sum_columns, sum_rows
+from numpy_impl.sums import SHORT, ones, row_maxima, row_starts, sum_columns, sum_rows, total
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 SHAPES = [(1, 1), (1, 5), (4, 1), (3, 7), (7, 3)]
@@ -35,3 +35,40 @@ def test_columns_are_summed_into_the_array_that_is_given():
     a, out = whole_numbers((3, 7), np.float64), np.full(7, np.nan)
     assert sum_columns(a, out=out) is out
     np.testing.assert_array_equal(out, a.sum(axis=0))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [1, 7, SHORT, SHORT + 1])
+def test_all_elements_are_summed(n, dtype):
+    a = whole_numbers((1, n), dtype)[0]
+    assert total(a) == a.sum()
+    assert total(a).dtype == dtype
+
+
+def are_the_maxima(a: np.ndarray, maxima: np.ndarray) -> None:
+    np.testing.assert_array_equal(maxima, a.max(axis=1), strict=True)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_largest_of_each_row(shape, dtype):
+    a = whole_numbers(shape, dtype)
+    for array in (a, -a, np.asfortranarray(a), a[::-1], np.zeros_like(a)):
+        are_the_maxima(array, row_maxima(array))
+
+
+def test_what_is_not_finite_is_found():
+    a = np.array([[1, np.inf, 2], [-np.inf, -np.inf, -np.inf], [1, np.nan, np.inf], [np.nan, 1, 2]])
+    are_the_maxima(a, row_maxima(a))
+
+
+def test_the_largest_of_the_columns_shows():
+    a = whole_numbers((3, 3), np.float64)
+    with pytest.raises(AssertionError):
+        are_the_maxima(a, row_maxima(a.T))
+
+
+def test_nobody_can_change_what_is_kept():
+    for kept in (ones(3, "d"), row_starts(3, 4)):
+        with pytest.raises(ValueError, match="read-only"):
+            kept[0] = 2
