@@ -16,6 +16,7 @@ from numpy_impl.loss import IGNORE_INDEX, cross_entropy_and_gradient
 from numpy_impl.model import backward_from_states, readout_gradients, run_states
 from numpy_impl.products import product
 from numpy_impl.shapes import Ids, Params, Real
+from numpy_impl.short import short_step
 from numpy_impl.spread import spread
 from numpy_impl.validate import check_targets
 from numpy_impl.workspace import FRESH, Fresh
@@ -56,6 +57,10 @@ def lean_loss_and_grads(
     """
     if reduction == "none":
         raise ValueError('reduction is "none", which asks for one loss per step; use model.loss_and_grads')
+    if bptt == "full" and k is None:
+        found = short_step(params, x, y, h0, nonlinearity, reduction, ignore_index, workspace)
+        if found is not None:
+            return Lean(*found)
     states = run_states(params, x, h0, nonlinearity, workspace)
     grads = workspace.gradients(params)
     dh = workspace.empty("dh", states[1:].shape, states.dtype)

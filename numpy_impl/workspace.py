@@ -8,7 +8,9 @@ It remembers memory, never numbers: every array is written before it is read, so
 workspace has seen, to the last bit. But the arrays that come out of a call lie in it, until the next call.
 """
 
+from collections.abc import Callable, Hashable
 from math import prod
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,7 +21,10 @@ __all__ = ["FRESH", "Fresh", "Workspace"]
 
 MANY = 16_384
 """Longer sequences have no list of their steps: at H = 100 it would take a sixth of the memory of the states."""
+PREPARED = 64
+"""So many things are remembered by `once`, then it begins anew: sequences may come in all lengths."""
 
+Made = TypeVar("Made")
 Steps = np.ndarray | list[np.ndarray]
 
 
@@ -51,6 +56,7 @@ class Workspace(Fresh):
         self._arrays: dict[tuple[str, tuple[int, ...], np.dtype], np.ndarray] = {}
         self._steps: dict[int, Steps] = {}
         self._gradients: dict[Layout, Flat] = {}
+        self._made: dict[Hashable, Any] = {}
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Return the array of this name and shape; its content is whatever was left there."""
@@ -68,6 +74,15 @@ class Workspace(Fresh):
         if params.layout not in self._gradients:
             self._gradients[params.layout] = super().gradients(params)
         return self._gradients[params.layout]
+
+    def once(self, make: Callable[..., Made], params: Flat, *settings: Hashable) -> Made:
+        """Return `make(params, *settings, self)` as it was made for the first parameters of this layout."""
+        key = (make, params.layout, settings)
+        if key not in self._made:
+            if len(self._made) >= PREPARED:
+                self._made.clear()
+            self._made[key] = make(params, *settings, self)
+        return self._made[key]
 
     def __reduce__(self) -> tuple[type["Workspace"], tuple[bool | None]]:
         """Let a copy begin empty: it holds nothing that a result depends on."""
