@@ -63,8 +63,11 @@ def clip_grad_norm(
 
 def _within(g: Real[np.ndarray, "N"], limit: np.floating) -> bool:
     """Return whether no element is beyond `limit` (NaN is), in pieces that are still in the cache when read again."""
+    if 0 < g.size <= PIECE:  # here `argmin` takes half as long as a reduction
+        bound = limit.item()
+        return bool(-bound <= g.item(g.argmin()) and g.item(g.argmax()) <= bound)
     pieces = (g[start : start + PIECE] for start in range(0, g.size, PIECE))
-    return all(-limit <= piece.item(piece.argmin()) and piece.item(piece.argmax()) <= limit for piece in pieces)
+    return all(bool(-limit <= np.minimum.reduce(piece) and np.maximum.reduce(piece) <= limit) for piece in pieces)
 
 
 def _norm(g: Real[np.ndarray, "N"]) -> np.floating:

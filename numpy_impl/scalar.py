@@ -20,12 +20,21 @@ SMALLEST_OVERFLOW = 2.0**127
 
 def positive(name: str, value: Scalar, dtype: np.dtype, advice: str, *, finite: bool = True) -> np.floating:
     """Return `value` in `dtype`; refuse what is not above zero there, or not finite unless `finite` is False."""
+    judge = _positive_float if type(value) is float else _positive
+    return judge(name, value, dtype, advice, finite)
+
+
+def _positive(name: str, value: Scalar, dtype: np.dtype, advice: str, finite: bool) -> np.floating:
     scalar = _convert(name, value, dtype)
     if not scalar > 0 or (finite and scalar == np.inf):
         there = f" ({scalar} in {dtype})" if value > 0 else ""
         rule = "positive and finite" if finite else "positive"
         raise ValueError(f"{name} is {value}{there}: it must be {rule}; {advice}")
     return scalar
+
+
+_positive_float = lru_cache(maxsize=64)(_positive)
+"""A setting is judged once, not in every step; a float is what it is, where an array could change."""
 
 
 def not_negative(name: str, value: Scalar, dtype: np.dtype, advice: str) -> np.floating:
