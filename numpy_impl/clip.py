@@ -64,7 +64,7 @@ def clip_grad_norm(
 def _within(g: Real[np.ndarray, "N"], limit: np.floating) -> bool:
     """Return whether no element is beyond `limit` (NaN is), in pieces that are still in the cache when read again."""
     if 0 < g.size <= PIECE:  # here `argmin` takes half as long as a reduction
-        bound = limit.item()
+        bound = limit if g.itemsize > 8 else float(limit)  # beside which a NumPy number is slow
         return bool(-bound <= g.item(g.argmin()) and g.item(g.argmax()) <= bound)
     pieces = (g[start : start + PIECE] for start in range(0, g.size, PIECE))
     return all(bool(-limit <= np.minimum.reduce(piece) and np.maximum.reduce(piece) <= limit) for piece in pieces)

@@ -122,9 +122,9 @@ class Adagrad:
         inplace: bool = False,
     ) -> tuple[Real[np.ndarray, "*shape"], State]:
         """Take one step, into new arrays, or into `w` and `state` if `inplace`. `g` is never written to."""
-        rate, w, state = _prepare(w, g, state, {"m"}, lr, inplace)
-        eps = positive("eps", self.eps, w.dtype, EPSILON)
-        m = state["m"]
+        lr_in_dtype, w, state = _prepare(w, g, state, {"m"}, lr, inplace)
+        eps = np.asarray(positive("eps", self.eps, w.dtype, EPSILON))
+        m, rate = state["m"], np.asarray(lr_in_dtype)  # arrays without axes: cheaper beside arrays than NumPy's numbers
         if w.ndim != 1 or w.size <= 4 * PIECE:
             self._update(w, g, m, rate, eps)
         else:  # in pieces whose intermediate results stay in the cache
@@ -133,17 +133,16 @@ class Adagrad:
                 self._update(w[piece], g[piece], m[piece], rate, eps)
         return w, state
 
-    def _update(self, w: np.ndarray, g: np.ndarray, m: np.ndarray, rate: np.floating, eps: np.floating) -> None:
+    def _update(self, w: np.ndarray, g: np.ndarray, m: np.ndarray, rate: np.ndarray, eps: np.ndarray) -> None:
         """Write the next m and w; two arrays of their size serve all that comes between."""
-        root = g * g
-        m += root
+        root = np.multiply(g, g)
+        np.add(m, root, m)
         if self.eps_inside:
-            np.sqrt(np.add(m, eps, out=root), out=root)
+            np.sqrt(np.add(m, eps, root), root)
         else:
-            np.add(np.sqrt(m, out=root), eps, out=root)
-        update = rate * g
-        update /= root
-        w -= update
+            np.add(np.sqrt(m, root), eps, root)
+        update = np.multiply(g, rate)
+        np.subtract(w, np.divide(update, root, update), w)
 
 
 def halve_lr_on_rise(lr: float, previous_loss: float | None, loss: float) -> float:

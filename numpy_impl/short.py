@@ -75,7 +75,7 @@ class Short:
         self.states, self.carry = np.empty((T + 1, H), dtype), np.empty(H, dtype)
         self.first, *self.steps = self.states
         self.h, self.before = self.states[1:], self.states[:-1]
-        self.bias = np.empty((T, H), dtype)
+        self.bias, self.columns = np.empty((T, H), dtype), np.empty((H, T), dtype)
         # logits, in whose place come p and then dlogits
         self.logits, self.repeated = np.empty((2, T, V), dtype)
         self.entries, self.dlogits_T = self.logits.reshape(-1), self.logits.T
@@ -115,8 +115,11 @@ class Short:
 
     def project(self, params: Params, x: Ids[np.ndarray, "T"], without_token: bool) -> None:
         """W_xh x_t + b_h, where the states will be: see `numpy_impl.inputs`."""
-        h, bias = self.h, self.bias
-        params["W_xh"].T.take(x, 0, h, "wrap")
+        h, bias, W_xh = self.h, self.bias, params["W_xh"]
+        if len(x) < self.I:  # the columns of a few tokens, then transposed
+            h[...] = W_xh.take(x, 1, self.columns, "wrap").T
+        else:  # which transposes all of W_xh
+            W_xh.T.take(x, 0, h, "wrap")
         if without_token:
             h[x == NO_TOKEN] = 0
         if "b_h" in params:
