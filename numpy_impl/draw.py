@@ -13,6 +13,8 @@ import numpy as np
 
 from numpy_impl.scalar import Scalar
 from numpy_impl.shapes import Ids, Real
+from numpy_impl.spread import spread
+from numpy_impl.sums import row_maxima
 
 __all__ = ["distribution", "draw"]
 
@@ -27,16 +29,16 @@ def distribution(
     ValueError
         If the logits of a stream hold NaN or +infinity, or nothing but -infinity.
     """
-    largest = logits.max(axis=-1, keepdims=True)
+    largest = row_maxima(logits)[:, None]
     if not np.isfinite(largest).all():
         b = int(np.argmin(np.isfinite(largest)))
         raise ValueError(f"the largest logit of stream {b} is {largest[b, 0]}: the weights have diverged; train anew")
-    p = logits - largest
+    p = logits - spread(largest, logits)
     if temperature != 1:
         with np.errstate(over="ignore"):  # near temperature 0 all but the largest go to -infinity, as they should
             p /= logits.dtype.type(temperature)
-    np.exp(p, out=p)
-    p /= p.sum(axis=-1, keepdims=True)
+    np.exp(p, p)
+    np.divide(p, spread(p.sum(axis=-1, keepdims=True), p), p)
     if top_k is not None or top_p is not None:
         _keep_likeliest(p, logits, top_k, top_p)
     return p

@@ -151,15 +151,18 @@ def _walk(
     stop: int | None,
 ) -> Iterator[Drawn]:
     (V, H), B, dtype = params["W_hy"].shape, len(tokens), params["W_hy"].dtype
-    W_T, b_y, xp = quick.both_products(params), params.get("b_y", np.zeros(V, dtype)), quick.token_table(params)
+    W_T, xp = quick.both_products(params), quick.token_table(params)
     h = np.zeros((B, H), dtype) if h0 is None else h0
-    products = h.dot(W_T)
+    h_and_1 = np.ones((B, H + 1), dtype)
+    h_and_1[:, :H] = h
+    products = h_and_1.dot(W_T)
     over = np.zeros(B, bool)
     for u in uniforms:
         a = products[:, :H] + xp.take(tokens, axis=0)
         h_next = np.tanh(a, out=a) if nonlinearity == "tanh" else np.maximum(a, 0, out=a)
-        products = h_next.dot(W_T)
-        logits = products[:, H:] + b_y
+        h_and_1[:, :H] = h_next
+        products = h_and_1.dot(W_T)
+        logits = products[:, H : H + V]
         p = distribution(logits, temperature, top_k, top_p)
         tokens = logits.argmax(axis=-1) if method == "greedy" else draw(p, u)
         if stop is not None:
