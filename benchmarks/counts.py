@@ -99,7 +99,7 @@ def counts(size: str) -> dict[str, int]:
 
     for memory in (workspace, FRESH):
         step(memory)
-    kilobytes = {"kB in a workspace": peak(step) // 1000, "kB without": peak(lambda: step(FRESH)) // 1000}
+    kilobytes = {"kB in a workspace": round(peak(step) / 1000), "kB without": round(peak(lambda: step(FRESH)) / 1000)}
     return count(step) | kilobytes
 
 
