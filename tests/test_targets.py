@@ -123,6 +123,7 @@ OLD = """
 import numpy as np
 print 'starting', 1
 if True: print "in line %d" % 3
+if True: print 'a # in quotes, %d' % 4 # and one after a single space
 def f(n, d=None):
   try:
     total = 0L

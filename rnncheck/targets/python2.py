@@ -15,6 +15,9 @@ __all__ = ["Parsed", "parse"]
 
 LONGEST_STATEMENT = 12
 
+COMMENT = re.compile(r"""\A((?:[^'"#]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*?)\s*#[^\n]*\Z""")
+"""A comment at the end of a statement; a `#` in quotes is none."""
+
 # A statement may follow the colon of an `if` on the same line.
 BEFORE = r"^(\s*(?:.*?[:;]\s*)?)"
 PRINT_TO = re.compile(BEFORE + r"print\s*>>\s*[^,]+,?\s*(.*?),?\s*$")
@@ -87,13 +90,13 @@ def _repair(lines: list[str], at: int) -> bool:
 
 def _translations(statement: str) -> list[str]:
     """Return what the statement may have meant: one rule for whole lines, and all those within a line."""
-    code, hash_, comment = statement.partition("  #")
-    variants = [code]
+    code = COMMENT.sub(r"\1", statement)
+    variants, comment = [code], statement[len(code) :]
     for pattern, replacement in WITHIN_LINE:
         variants.append(pattern.sub(replacement, variants[-1]))
     variants = [variants[-1], *variants]
     return [
-        (pattern.sub(replacement, variant) if pattern else variant) + hash_ + comment
+        (pattern.sub(replacement, variant) if pattern else variant) + comment
         for variant in dict.fromkeys(variants)
         for pattern, replacement in [*WHOLE_LINE, (None, "")]
     ]
