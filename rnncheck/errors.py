@@ -36,4 +36,4 @@ class OracleError(RuntimeError):
 
 
 class NotJudgedError(UserError):
-    """A target that this version does not judge, such as an LSTM: nothing is comparable, the command exits with 3."""
+    """A target that is not judged: an LSTM, or code that nobody knows how to call. The command exits with 3."""

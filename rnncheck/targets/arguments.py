@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import permutations
 
 from rnncheck.targets.adapter import NO_CLIPPING
-from rnncheck.targets.roles import size_role
+from rnncheck.targets.roles import parameter_role, size_role
 from rnncheck.targets.survey import Class, Function
 
 __all__ = ["GRADS", "OUT", "write_calls", "write_makes", "write_params"]
@@ -15,7 +15,7 @@ OUT, GRADS = "out", "grads"
 """What the results of the first and of the last call are stored under."""
 
 VALUES = {n: n for n in ("H", "V", "I", "T", "B", "k", "lr", "x", "y", "h0", "params")}
-VALUES |= {"O": "V", "clip": repr(NO_CLIPPING), "layers": "[I, H, V]"}
+VALUES |= {"O": "V", "clip": repr(NO_CLIPPING), "layers": "[I, H, V]", "drop": "0.0", "keep": "1.0"}
 TEXT = "''.join(chr(97 + i) for i in range(V))"
 """A text of V different characters."""
 PARAMETERS = ("W_xh", "W_hh", "W_hy", "b_h", "b_y")
@@ -44,6 +44,7 @@ def _values(f: Function, first: Function | None, upstream: str) -> dict[str, str
             if values[name] == "h0" and name not in first.arguments:
                 values[name] = None
     unused = [result for result in results if result not in values.values()]
+    unused.sort(key=lambda result: "loss" in first.returns[results.index(result)].lower() if first else False)
     for name in f.required:
         if values[name] is None:  # what is left over goes to what is not understood, in order
             if not unused:
@@ -100,6 +101,7 @@ def write_makes(cls: Class) -> Iterator[str]:
         yield from _makes_of_weights(cls.name, init)
         return
     known = {name: TEXT for name in init.required if _counted(name, init)}
+    known |= {name: "(T, I)" for name in init.arguments if name == "input_shape"}
     for name in (n for n in init.arguments if n not in known):
         role = size_role(name) or init.roles[name]
         if role in VALUES and (name in init.required or role not in ("x", "y", "h0", "params", "layers")):
@@ -128,10 +130,10 @@ def write_params(functions: Mapping[str, Function]) -> Iterator[str]:
 
 
 def _makes_of_weights(name: str, init: Function) -> Iterator[str]:
-    """Yield the two ways to make an object of its weights: kept for rows, and kept for columns."""
+    """Yield the ways to make an object of its weights: kept for rows, for columns, and for plain vectors."""
     rows = {"W_xh": "(I, H)", "W_hh": "(H, H)", "W_hy": "(H, V)", "b_h": "H", "b_y": "V"}
     columns = {"W_xh": "(H, I)", "W_hh": "(H, H)", "W_hy": "(V, H)", "b_h": "(H, 1)", "b_y": "(V, 1)"}
-    for shapes in (rows, columns):
-        values = [shapes.get(init.roles[n] or "") for n in init.required]
+    for shapes in (rows, columns, columns | {"b_h": "H", "b_y": "V"}):
+        values = [shapes.get(init.roles[n] or "") or shapes.get(parameter_role(n) or "") for n in init.required]
         if all(values):
             yield f"rnn = file.{name}({', '.join(f'np.zeros({v})' for v in values)})"

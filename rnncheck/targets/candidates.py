@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rnncheck.targets.arguments import GRADS, OUT, write_calls, write_makes, write_params
+from rnncheck.targets.later import builders, unset
 from rnncheck.targets.survey import Class, Function, Survey
 
 __all__ = ["OTHER_CELLS", "Candidate", "candidates"]
 
 Ranks = tuple[tuple[str, int], ...]
 
-FORWARD: Ranks = ((r"forward|fprop|feed", 0), (r"^(__call__|call|run|process|compute)", 2), (r"", 3))
+FORWARD: Ranks = ((r"forward|fprop|feed", 0), (r"^(__call__|call|run|process|compute|rnn|unroll)", 2), (r"", 3))
 BACKWARD: Ranks = ((r"back|bptt|bprop", 0), (r"grad", 1), (r"loss|cost", 2), (r"", 3))
 ALONE: Ranks = (
     *((r"loss.*(fun|grad)|grad", 0), (r"bptt|back", 1), (r"loss|cost|forward", 2)),
@@ -23,7 +24,7 @@ NEVER = re.compile(
     re.IGNORECASE,
 )
 RESETS = re.compile(r"(zero|reset|clear)_?(grad|delta)", re.IGNORECASE)
-OTHER_CELLS = re.compile(r"lstm|gru(?![a-z])|gated", re.IGNORECASE)
+OTHER_CELLS = re.compile(r"[Ll][Ss][Tt][Mm]|GRU|[Gg]ru(?![a-z])|[Gg]ated")
 MOST = 10
 
 
@@ -32,7 +33,8 @@ class Candidate:
     """One way to call: statements that may make the object, then the calls.
 
     `owner` is what holds the parameters, "rnn" or "file". `returns` names what the calls return; `weights` are
-    parameters that are passed as arguments, alone or in a dictionary.
+    parameters that are passed as arguments, alone or in a dictionary; `unset` the attributes that nothing has set
+    when the object is made.
     """
 
     label: str
@@ -42,6 +44,7 @@ class Candidate:
     owner: str
     rank: float
     weights: tuple[str, ...] = ()
+    unset: tuple[str, ...] = ()
 
     @property
     def returns(self) -> dict[str, tuple[str, ...]]:
@@ -71,11 +74,13 @@ def _likeliest(found: Iterator[Candidate]) -> list[Candidate]:
 def _of_class(cls: Class) -> Iterator[Candidate]:
     methods = {n: f for n, f in cls.methods.items() if not NEVER.search(n)}
     makes = tuple(write_makes(cls))
+    makes += tuple(f"{make}; {call}" for call in builders(cls) for make in makes)
+    later = unset(cls)
     resets = [f"rnn.{n}()" for n, f in cls.methods.items() if RESETS.search(n) and not f.required]
     part = bool(re.search(r"cell|layer|unit", cls.name, re.IGNORECASE))
     for functions, calls, rank in _written(methods, "rnn"):
         calls = (*calls[:-1], *resets, *_losses(cls, functions), calls[-1])
-        yield Candidate(f"class {cls.name}", functions, makes, calls, "rnn", rank + part)
+        yield Candidate(f"class {cls.name}", functions, makes, calls, "rnn", rank + part, unset=later)
 
 
 def _losses(cls: Class, functions: tuple[Function, ...]) -> Iterator[str]:
@@ -94,14 +99,15 @@ def _of_functions(functions: Mapping[str, Function], survey: Survey) -> Iterator
         keyed = any("params" in f.takes for f in pair)
         if keyed:  # by name; a list of arrays is to be made by the file's own function
             weights = [f"params[{key!r}]" for key in survey.keys_of_params()]
-        make = "params = {}" if keyed else ""
-        if not weights and any("params" in f.takes for f in pair):
-            make = next(write_params(survey.functions), "")
+        makes = ["params = {}" if keyed else ""]
+        if not weights and keyed:
+            made = [make for cls in survey.classes_of_params(*pair) for make in write_makes(cls)]
+            makes = [m.replace("rnn = ", "params = ", 1) for m in made] or [next(write_params(survey.functions), "")]
         one_step = any(re.search(r"cell|step", f.name) for f in pair)
         strangers = len({_stem(f.name) for f in pair}) > 1
         label = "function " + " and ".join(f.name for f in pair)
         yield Candidate(
-            label, pair, (make,), calls, "file", rank + 3 * one_step + 2 * strangers, tuple(dict.fromkeys(weights))
+            label, pair, tuple(makes), calls, "file", rank + 3 * one_step + 2 * strangers, tuple(dict.fromkeys(weights))
         )
 
 
@@ -121,6 +127,9 @@ def _pairs(functions: Mapping[str, Function]) -> Iterator[tuple[tuple[Function, 
     """Yield forward with backward, and single functions that do both."""
     forward = [f for f in functions.values() if "x" in f.takes and "upstream" not in f.takes and _rank(f, FORWARD) < 3]
     backward = [f for f in functions.values() if _goes_back(f)]
+    alone = [b for b in backward if not {"x", "y", "upstream", "cache"} & b.takes]
+    told = [f for f in functions.values() if {"x", "y"} <= f.takes and re.search(r"loss|cost", f.name, re.IGNORECASE)]
+    yield from (((f, b), 1.0 + _rank(b, BACKWARD)) for f in told for b in alone if b is not f)
     for f in forward:
         yield from (((f, b), _rank(f, FORWARD) + _rank(b, BACKWARD)) for b in backward if b is not f)
     yield from (((f,), 2.5 + _rank(f, ALONE)) for f in functions.values() if {"x", "y"} <= f.takes)

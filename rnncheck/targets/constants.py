@@ -7,7 +7,7 @@ from rnncheck.targets.roles import size_role
 
 __all__ = ["size_constants"]
 
-VALUES = {"O": "V", "clip": repr(NO_CLIPPING), "layers": ""}
+VALUES = {"O": "V", "clip": repr(NO_CLIPPING), "layers": "", "drop": "0.0", "keep": "1.0"}
 SINGLE = "THVD"
 """Single letters that are sizes; others may be anything."""
 

@@ -50,7 +50,8 @@ def assumptions(adapter: Adapter) -> str:
         if names != roles or transposed:
             read.append(f"{names} as {roles}" + (" transposed" if transposed else ""))
     layout = " ".join(axes_of(adapter.axes.get("x", "")))
-    family = next((f.name for f in FAMILIES if adapter.axes.get("h0", adapter.axes.get("x")) in (f.h, *f.x)), layout)
+    x, h0 = adapter.axes.get("x"), adapter.axes.get("h0")
+    family = next((f.name for f in FAMILIES if x in f.x and h0 in (None, f.h)), layout)
     owner = re.search(r"file\.(\w+)", adapter.make if adapter.make.startswith("rnn") else "")
     whose = f"{owner[1]}: " if owner else ""
     words = [

@@ -60,6 +60,9 @@ def _look(
         for key, item in list(value.items())[:LONGEST]:
             if isinstance(key, str):
                 yield from _look(item, f"{expression}[{key!r}]", key, (), depth + 1, known, T)
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        for field, item in zip(value._fields, value, strict=True):
+            yield from _look(item, f"{expression}.{field}", field, (), depth + 1, known, T)
     elif isinstance(value, list | tuple):
         yield from _stacked(value, expression, inner[0] if len(inner) == 1 and inner[0] else name)
         for i, item in enumerate(value[:12] if not isinstance(value[0] if value else 0, tuple) else ()):

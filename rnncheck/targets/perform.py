@@ -19,6 +19,7 @@ import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.targets.adapter import DIFFERENCE, NO_TOKEN, Adapter
+from rnncheck.targets.descent import SGD
 from rnncheck.targets.layout import give
 from rnncheck.targets.load import Loaded, load
 from rnncheck.targets.read import read_grads, read_trace
@@ -128,7 +129,7 @@ class Adapted:
         key = tuple(sizes[n] for n in ("I", "H", "V", *sorted(goes_in & {"T", "B", "k"})))
         per_case = bool(goes_in & {"x", "y", "h0"})
         if self._made is None or self._made[0] != key or per_case:
-            names: Names = {"file": module, "lr": _lr(self.adapter), "np": np} | sizes
+            names: Names = {"file": module, "lr": _lr(self.adapter), "np": np, "SGD": SGD} | sizes
             names |= _problem(case, self.adapter) if per_case else {}
             with quiet(), _explained(module):
                 exec(_compiled(self.adapter.make), names)

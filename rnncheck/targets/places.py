@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rnncheck.targets.roles import VALUE, is_gradient, parameter_role, remembered, state_like
+from rnncheck.targets.roles import VALUE, is_gradient, kept_with_gradients, parameter_role, remembered, state_like
 
 __all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread", "without_companions"]
 
@@ -44,6 +44,8 @@ def arrays_in(
 def _members(thing: Any, expression: str) -> Iterator[tuple[str, Any]]:
     if isinstance(thing, Mapping):
         yield from ((f"{expression}[{key!r}]", value) for key, value in thing.items() if isinstance(key, str))
+    elif isinstance(thing, tuple) and hasattr(thing, "_fields"):
+        yield from ((f"{expression}.{name}", value) for name, value in zip(thing._fields, thing, strict=True))
     elif isinstance(thing, list | tuple):
         yield from ((f"{expression}[{i}]", value) for i, value in enumerate(thing[:8]))
     elif type(thing).__module__.startswith("target_"):
@@ -125,7 +127,7 @@ def _readings(place: Place, sizes: Mapping[str, int]) -> list[tuple[str, str]]:
         return [(named, "")] if named in BIASES else [(named, ""), (named, ".T")]
     if remembered(place.expression):
         return []
-    if is_gradient(place.expression) and named is None:
+    if is_gradient(place.expression) and (named is None or kept_with_gradients(place.expression)):
         return []
     fitting = _by_shape(place, sizes)
     if any(key == named for key, _ in fitting):

@@ -206,7 +206,7 @@ def _named_like(key: str, place: str, s: Seen) -> int | None:
     )
     if stem is not None and _same(stem, kept_as):
         return 0
-    if (among_gradients or s.expression.startswith("grads[")) and _same(s.name, kept_as):
+    if (among_gradients or s.expression.startswith(("grads[", "grads."))) and _same(s.name, kept_as):
         return 0
     role = parameter_role(stem) if stem else None
     if role == key or (among_gradients and parameter_role(s.name) == key):

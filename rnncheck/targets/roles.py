@@ -12,6 +12,7 @@ __all__ = [
     "gated",
     "gradient_of",
     "is_gradient",
+    "kept_with_gradients",
     "last_word",
     "parameter_role",
     "remembered",
@@ -93,6 +94,11 @@ def gradient_of(name: str) -> str | None:
 def is_gradient(place: str) -> bool:
     """Tell whether a place is where gradients are kept: `rnn.grads[0]`, `rnn.dWxh`."""
     return gradient_of(place) is not None or bool(re.search(r"grads?\b|gradients?\b|delta", place))
+
+
+def kept_with_gradients(place: str) -> bool:
+    """Tell whether a place is in a container of gradients, whatever it is called there: `rnn.grads['W_xh']`."""
+    return bool(re.search(r"(grads?|gradients?)(\[|\.\w)", place))
 
 
 def beside(place: str, other: str) -> bool:

@@ -12,11 +12,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnncheck.errors import NotJudgedError, UserError
+from rnncheck.errors import NotJudgedError
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
 from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
+from rnncheck.targets.kinds import GATES, another_kind
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.rewrite import narrow
@@ -40,10 +41,8 @@ def find(source: Source, name: str | None = None) -> Trial:
 
     Raises
     ------
-    UserError
-        If nothing can be called, with what is missing.
     NotJudgedError
-        If it is an LSTM or a GRU.
+        If nothing can be called, with what is missing; if it is an LSTM or a GRU.
     """
     return _Search(source, name).best()
 
@@ -62,6 +61,7 @@ class _Search:
         self.crashed: Trial | None = None  # what raised in the backward pass, at the line that came furthest
         self.crashed_at = -1
         self.silent: dict[tuple[str, ...], str] = {}  # calls that run forward rightly, and back, and show no gradients
+        self.kind = ""  # what else than a plain RNN it may be
         self.unlike = ""  # what runs, and computes something else
         self._dead: set[object] = set()
 
@@ -73,12 +73,22 @@ class _Search:
                 if found is None or trial.points > found[0].points:
                     found = trial, way
             if found is not None and (found[0].settled or found[0].perfect):
-                return found[0]
-        if found is not None and _credible(*found) and self._alike(*found):
+                break
+        if found is not None and self._is_rnn(*found):
             return found[0]
-        if self.crashed is not None and self.crashed.candidate.calls not in self.silent:
+        came_through = {*self.silent, *([] if found is None else [found[0].candidate.calls])}
+        if self.crashed is not None and self.crashed.candidate.calls not in came_through:
             return self.crashed  # its forward pass is right, and its backward pass does not run
         raise self._refusal()
+
+    def _is_rnn(self, trial: Trial, way: Way) -> bool:
+        """Tell whether what was read may be called right or wrong."""
+        if trial.perfect:
+            return True
+        if why := another_kind(trial, self.work, self.survey):
+            self.kind = why
+            return False
+        return trial.settled or (_credible(trial, way) and self._alike(trial, way))
 
     def _alike(self, trial: Trial, way: Way) -> bool:
         """Tell whether what has nothing right is still what it was read as: one step is right, or it has a softmax."""
@@ -112,8 +122,10 @@ class _Search:
                 for axes, task in layouts(way.family, candidate.uses):
                     kept = {k: v for k, v in axes.items() if k != "b" or way.free}
                     yield replace(way, adapter=replace(way.adapter, axes=kept, task=task))
+                    self.kind = self.kind or way.kind
         except NoWayError as why:
             self.strangers += why.args
+            self.kind = self.kind or why.kind
         except Exception as error:
             self._note(error, candidate, -1)
 
@@ -179,34 +191,36 @@ class _Search:
         frames = traceback.extract_tb(error.__traceback__)
         return [f.lineno or 0 for f in frames if f.filename == str(self.source.path)]
 
-    def _refusal(self) -> UserError:
+    def _refusal(self) -> NotJudgedError:
         """Say in one sentence what is missing."""
         file = self.source.path.name
         what = f"{file}:{self.name}" if self.name else file
         known = [*self.strangers, *self.survey.functions, *(c.name for c in self.survey.classes)]
         if OTHER_CELLS.search(" ".join(known)) or gated(self.strangers) or gated(self.survey.weights_named()):
-            return NotJudgedError(f"{what}: an LSTM or GRU is not judged yet; plain recurrent networks are")
+            return NotJudgedError(f"{what}: {GATES}")
+        if self.kind:
+            return NotJudgedError(f"{what}: {self.kind}")
         if not self.offered:
-            return UserError(
+            return NotJudgedError(
                 f"{what}: no class with a forward and a backward pass, and no function of inputs and targets, was "
                 "found; put the gradients into one, or say how they are computed: rnncheck new"
             )
         if self.unlike:
-            return UserError(
+            return NotJudgedError(
                 f"{what}: {self.unlike} runs, but nothing that it computes is that of a plain RNN with softmax and "
                 "cross-entropy, or with a linear output and squared error, not even at one step without biases; "
                 "say what it computes: rnncheck new"
             )
         silent = [label for calls, label in self.silent.items() if len(calls) > 1]
         if silent:
-            return UserError(
+            return NotJudgedError(
                 f"{what}: {silent[0]} runs, but no gradients were found after it; return them, or name them after "
                 "their weights (dWxh), or say where they are: rnncheck new"
             )
         arrays = ", ".join(list(dict.fromkeys(self.strangers))[:6]) or "there are none"
         label = self.offered[0].label
         reason = self.complaint or f"among its arrays ({arrays}) are no W_xh and W_hh"
-        return UserError(f"{what}: {label} could not be called: {reason}; say how it is called: rnncheck new")
+        return NotJudgedError(f"{what}: {label} could not be called: {reason}; say how it is called: rnncheck new")
 
 
 def _misread(error: Exception, text: str) -> bool:
@@ -221,4 +235,6 @@ def _misread(error: Exception, text: str) -> bool:
 
 def _credible(trial: Trial, way: Way) -> bool:
     """Whether it is an RNN that is wrong, rather than something else: it has what an RNN has, and nothing more."""
+    if 2 * len(trial.missing) > len(trial.adapter.roles - {"h0"}):
+        return False  # what was taken for a gradient or two is likely none
     return bool(trial.right) or (len(trial.wrong) >= 3 and not trial.missing and not way.unread)

@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
 from typing import Any
@@ -38,8 +38,9 @@ class Function:
         return found
 
     def _keeps_weights(self, name: str) -> bool:
-        """Tell whether an argument is a dictionary in which weights are looked up: `p["Wxh"]` and `p["Whh"]`."""
-        roles = {parameter_role(key) for owner, key in _keys(self.node) if owner == name}
+        """Tell whether weights are looked up in an argument: `p["Wxh"]` and `p["Whh"]`, or `p.Wxh` and `p.Whh`."""
+        looked_up = (*_keys(self.node), *_attributes(self.node))
+        roles = {parameter_role(key) for owner, key in looked_up if owner == name}
         return len(roles & {"W_xh", "W_hh", "W_hy"}) >= 2
 
     @property
@@ -54,6 +55,12 @@ class Class:
 
     name: str
     methods: Mapping[str, Function]
+
+    @property
+    def attributes(self) -> set[str]:
+        """The names of what `__init__` is given, and of what it sets."""
+        init = self.methods.get("__init__")
+        return set() if init is None else {*init.arguments, *(name for _, name in _attributes(init.node))}
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,13 @@ class Survey:
         pairs = [pair for tree in self.trees for pair in _keys(tree)]
         return list(dict.fromkeys(key for owner, key in pairs if owner in owners or argument_role(owner) == "params"))
 
+    def classes_of_params(self, *functions: Function) -> list[Class]:
+        """Return the classes that keep the weights which these functions read off an argument: `params.Wxh`."""
+        owners = {(f.name, name) for f in functions for name, role in f.roles.items() if role == "params"}
+        read = {a for f in functions for owner, a in _attributes(f.node) if (f.name, owner) in owners}
+        weights = {name for name in read if parameter_role(name)}
+        return [c for c in self.classes if len(weights) >= 2 and weights <= c.attributes]
+
 
 def _keys(tree: ast.AST) -> Iterator[tuple[str, str]]:
     """Yield the names that are subscripted by a text, each with that text."""
@@ -96,6 +110,13 @@ def _keys(tree: ast.AST) -> Iterator[tuple[str, str]]:
         owner, key = node.value, node.slice
         if isinstance(owner, ast.Name) and isinstance(key, ast.Constant) and isinstance(key.value, str):
             yield owner.id, key.value
+
+
+def _attributes(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield the names of which an attribute is read, each with the attribute."""
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Attribute)):
+        if isinstance(node.value, ast.Name):
+            yield node.value.id, node.attr
 
 
 def survey(module: Loaded, source: Source) -> Survey:
@@ -108,6 +129,9 @@ def survey(module: Loaded, source: Source) -> Survey:
     kept = {n: replace(f, boxed=boxed) for n, f in kept.items()}
     found = {n: _methods(n, classes) for n in offered if n in classes and isinstance(vars(module)[n], type)}
     methods = {n: {m: replace(f, boxed=boxed) for m, f in own.items()} for n, own in found.items()}
+    for name, cls in ((n, vars(module)[n]) for n in offered):
+        if isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields"):
+            methods[name] = {"__init__": _init_with(cls._fields)} | methods.get(name, {})
     return Survey(tuple(Class(n, own) for n, own in methods.items()), kept, trees)
 
 
@@ -151,9 +175,14 @@ def _written_by_dataclass(node: ast.ClassDef) -> dict[str, Function]:
         return {}
     fields = [n for n in node.body if isinstance(n, ast.AnnAssign) and "init=False" not in ast.unparse(n)]
     names = [ast.unparse(f.target) + ("" if f.value is None else "=None") for f in fields]
-    made = ast.parse(f"def __init__({', '.join(['self', *names])}): pass").body[0]
+    return {"__init__": _init_with(names)}
+
+
+def _init_with(arguments: Sequence[str]) -> Function:
+    """Return an `__init__` that takes these arguments."""
+    made = ast.parse(f"def __init__({', '.join(['self', *arguments])}): pass").body[0]
     assert isinstance(made, ast.FunctionDef)
-    return {"__init__": _function(made, method=True)}
+    return _function(made, method=True)
 
 
 def _function(node: ast.FunctionDef, method: bool = False) -> Function:

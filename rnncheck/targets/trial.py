@@ -17,7 +17,7 @@ from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recog
 from rnncheck.targets.shelf import locate, read
 from rnncheck.textbook.rnn import RNNSteps
 
-__all__ = ["PROBE", "Trial", "probe", "right_at_one_step", "sizes_of", "try_out"]
+__all__ = ["PROBE", "Trial", "probe", "problem_for", "right_at_one_step", "sizes_of", "try_out"]
 
 PROBE = {"T": 3, "B": 10, "H": 8, "I": 5, "V": 7}
 """Sizes of the trial problem: all different, and different from T + 1 and from their sums.

@@ -9,20 +9,24 @@ from typing import Any
 from rnncheck.targets.adapter import NO_CLIPPING, Adapter
 from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.conventions import FAMILIES, Family
+from rnncheck.targets.kinds import GATES, other_kind
+from rnncheck.targets.later import settled
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted, Names
 from rnncheck.targets.places import Place, arrays_in, fixed_sizes, parameter_options, unread, without_companions
-from rnncheck.targets.roles import gated, parameter_role, remembered, size_role
+from rnncheck.targets.roles import parameter_role, remembered, size_role
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import probe, sizes_of
 
 __all__ = ["NoWayError", "Way", "nonlinearities", "ways"]
 
-SET_TO = {"lr": "lr", "k": "k", "clip": repr(NO_CLIPPING)}
+SET_TO = {"lr": "lr", "k": "k", "clip": repr(NO_CLIPPING), "drop": "0.0", "keep": "1.0"}
 
 
 class NoWayError(Exception):
-    """A candidate's parameters were not recognised; its arguments are the arrays that it has."""
+    """A candidate's parameters were not recognised; its arguments are the arrays that it has, `kind` what they are."""
+
+    kind = ""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Way:
     """An adapter that lacks layouts, with what else is known.
 
     `memory` is what an optimiser remembers. `unread` are weights that are left without a role. `free` says that the
-    shapes of biases are ours to choose.
+    shapes of biases are ours to choose. `kind` says what else than a plain RNN it may be.
     """
 
     adapter: Adapter
@@ -38,6 +42,7 @@ class Way:
     memory: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     free: bool = False
+    kind: str = ""
 
 
 def ways(candidate: Candidate, base: Adapter, work: Adapted, survey: Survey) -> Iterator[Way]:
@@ -77,20 +82,28 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
         rnn = _made(adapter, work)["rnn"]
         adapter = replace(adapter, make="; ".join([make, *_settings(rnn)]))
         places, free = [Place(e, a.shape) for e, a in arrays_in(rnn, "rnn")], False
+        if make == candidate.makes[-1] and len({parameter_role(p.expression) for p in places} - {None}) < 2:
+            adapter = replace(adapter, make="; ".join([adapter.make, *settled(candidate.unset, rnn)]))
+            virtual = [n for n in candidate.unset if getattr(rnn, n, None) is None and parameter_role(n)]
+            places, free = places + [Place(f"rnn.{n}") for n in virtual], True
     else:
         places, free = _of_file(adapter, candidate, work, survey)
     places = without_companions(places)
     options = parameter_options(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
-    if not options and (fixed := fixed_sizes(places)):
-        adapter = replace(adapter, fixed=fixed)
-        options = parameter_options(places, fixed)
+    if all(unread(option, places) for option in options) and (fixed := fixed_sizes(places)):
+        own = parameter_options(places, fixed)
+        if not options or not all(unread(option, places) for option in own):
+            adapter, options = replace(adapter, fixed=fixed), own
     names = [p.expression for p in places]
-    if not options or gated(names):
-        raise NoWayError(*(f"{n.partition('.')[2] or n} {p.shape}" for n, p in zip(names, places, strict=True)))
+    kind = other_kind(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
+    if not options or kind == GATES:
+        error = NoWayError(*(f"{n.partition('.')[2] or n} {p.shape}" for n, p in zip(names, places, strict=True)))
+        error.kind = kind
+        raise error
     memory = tuple(n for n in names if remembered(n))
     for option, family in product(options, FAMILIES):
         if _suits(option, places, family):
-            yield Way(replace(adapter, params=option), family, memory, tuple(unread(option, places)), free)
+            yield Way(replace(adapter, params=option), family, memory, tuple(unread(option, places)), free, kind)
 
 
 def _made(adapter: Adapter, work: Adapted) -> Names:

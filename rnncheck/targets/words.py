@@ -75,6 +75,8 @@ SIZES = _table(
         clip clipvalue gradclip clipnorm maxnorm maxvalue maxgradnorm clippingvalue clipthreshold clipgrad
         gradientclip threshold gradmax clipval clipping clippingthreshold
     """,
+    drop="dropout dropoutrate droprate dropprob dropoutprob dropoutp pdrop dropoutprobability dropp",
+    keep="keepprob keepprobability pkeep keeprate keep",
     layers="layer size layersize dim layerdim dimension",
 )
 """Numbers; O is the number of outputs, which a file that knows inputs and outputs keeps apart."""
@@ -105,7 +107,7 @@ ARGUMENTS = _table(
     """,
     params="param parameter weight model theta net",
     cache="""
-        cache ctx memory saved cached forwardcache context store activation forwardpass history stash intermediate
+        cache ctx memory saved cached tape forwardcache context store activation forwardpass history stash intermediate
     """,
 )
 """Arguments of functions that are no sizes."""
