@@ -97,6 +97,17 @@ def test_a_count_is_that_of_the_code(page, words):
     assert words in (DOCS / page).read_text("utf-8")
 
 
+def rooms_not_shown(page, folders):
+    return [name for name in folders if f"`rnncheck/{name}/`" not in page]
+
+
+def test_the_page_of_the_architecture_shows_every_room():
+    page = (DOCS / "explanation" / "architecture.md").read_text("utf-8")
+    folders = sorted(path.parent.name for path in (ROOT / "rnncheck").glob("*/__init__.py"))
+    assert rooms_not_shown(page, folders) == []
+    assert rooms_not_shown(page.replace("`rnncheck/judging/`", "`rnncheck/`"), folders) == ["judging"]
+
+
 def test_there_are_eight_lessons():
     assert len(list((DOCS / "tutorials").glob("0*.md"))) == 8
 
@@ -124,6 +135,16 @@ def test_a_decision_says_what_why_at_what_cost_and_where(path):
         ("| code | meaning |\n|---|---|\n| 2 | differ |\n", "exit code 2 does not mean 'differ' but 'could not run'"),
         ("its shape: `W_hy (H, V)`", "W_hy has not the shape (H, V)"),
         ("its gradient: `db_h (V,)`", "b_h has not the shape (V,)"),
+        ("W_hy has the shape (H, V)", "W_hy has not the shape (H, V)"),
+        ("The logits are (T, V, B).", "logits has not the shape (T, V, B)"),
+        ("`x` and `y` are (B, T)", "x has not the shape (B, T)"),
+        ("`x` and `y` are (B, T)", "y has not the shape (B, T)"),
+        ("the shape of `h0` is `(H, B)`", "h0 has not the shape (H, B)"),
+        ("(H, I) is the shape of W_hh", "W_hh has not the shape (H, I)"),
+        ("A run that differs exits with 2.", "exit code 2 does not mean 'differ' but 'could not run'"),
+        ("Where both agree, the exit code is 1.", "exit code 1 does not mean 'agree' but 'differ'"),
+        ("If nothing is comparable it exits\nwith 0.", "exit code 0 does not mean 'nothing comparable' but 'agree'"),
+        ("A crash exits with 4.", "there is no exit code 4"),
         (
             "`rnncheck explain carry-not-transposde`",
             "no fault carry-not-transposde; the nearest name is carry",
@@ -144,6 +165,24 @@ def test_a_contradiction_is_seen(planted, complaint):
 def test_what_is_right_is_not_complained_about():
     page = '`rnncheck verify -k "gradients --and"`, `rnncheck vectors check`, `rnncheck --version`, `rnncheck.oracle`'
     assert list(complaints(f"{page}, `numpy_impl/rnn.py`, `data/vectors/v1`, `rnncheck vectors`")) == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "W_hy has the shape (V, H), its gradient `dW_hy (V, H)` too",
+        "`x` and `y` are (T, B), and dense `x` is `(T, B, I)`; h0 is (B, H), dh0 as well (B, H)",
+        "the states `h` of shape `(T + 1, B, H)`, and `mine` of shape (H, T)",
+        "The loss is summed over all steps (T, B).",
+        "One step takes `x (B,)` and the state h, of shape (B, H).",
+        "A run that differs exits with 1, one that could not run with 2.",
+        "An internal error never exits with 0 or 1, whether they agree or differ.",
+        "Two that agree must not exit with 1.",
+        "If it exits with 3, nothing was comparable.",
+    ],
+)
+def test_a_right_sentence_is_not_complained_about(sentence):
+    assert list(complaints(f"A page.\n\n{sentence}\n")) == []
 
 
 def test_a_block_and_a_command_that_are_wrong_are_seen(capfd):

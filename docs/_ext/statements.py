@@ -1,4 +1,4 @@
-"""What a page says about the code in words must be so: exit codes, shapes of parameters, names and counts of faults.
+"""What a page says about the code in words must be so: exit codes, shapes of arrays, names and counts of faults.
 
 A figure that a page has computed is pinned by a hidden cell, `assert len(seen) == 3  # says: Three of fourteen`: the
 assertion runs, and the words must stand in the page.
@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
 
-import numpy as np
+import shapes
 
-from numpy_impl.init import init_params
 from rnncheck.cli.main import CODES
 from rnncheck.faults import FAULTS, SURVEYED
 from rnncheck.shipped import shipped
@@ -20,8 +19,11 @@ from rnncheck.shipped import shipped
 MEANINGS = dict(re.findall(r"(\d+) ([a-z ]+)", CODES))
 SENTENCE = re.compile(r"Exit codes: ([^.]*)")
 TABLE = re.compile(r"^\| code \| meaning \|.*\n\|[-| ]+\|\n((?:\|.*\n)+)", re.M)
-SIZES = {"I": 5, "H": 3, "V": 7}
-SHAPE = re.compile(r"`d?(\w+) \(([A-Z, ]+)\)`")
+EXITS = re.compile(r"(?<!never )(?<!not )exit(?:s|ed|ing)?(?: codes?| status)?(?: with| is| of)? (\d+)\b")
+STATES = {"agree": r"\bagrees?\b", "differ": r"\bdiffers?\b", "could not run": r"\b(?:could|can) ?not run\b"}
+STATES |= {"nothing comparable": r"\bnothing (?:is |was )?comparable\b", "interrupted": r"\binterrupted\b"}
+"""How a sentence says what happened, by the meaning of the exit code."""
+
 FAULT_LINK = re.compile(r"\]\([\w./]*faults/([\w-]+)\.md\)")
 FAULT_ASKED = re.compile(r"rnncheck (?:explain|lab|demo --fault) ([a-z][\w-]+)(?!.*# exit code)")
 SLUG = re.compile(r"`([a-z0-9]+(?:-[a-z0-9]+){2,})`")
@@ -34,12 +36,13 @@ SAYS = re.compile(r"# says: (.+)$", re.M)
 def complaints(text: str) -> Iterator[str]:
     """Yield a sentence for everything in `text` that is not so."""
     yield from _codes(text)
-    yield from _shapes(text)
+    yield from shapes.complaints(text)
     yield from _faults(text)
     prose = " ".join(CELL.sub("", text).split())
     yield from (f"the page does not say {words!r}" for words in SAYS.findall(text) if words not in prose)
     for paragraph in re.split(r"\n\s*\n", text):
         yield from _counts(" ".join(paragraph.split()))
+        yield from _exits(" ".join(paragraph.split()))
 
 
 def _codes(text: str) -> Iterator[str]:
@@ -51,12 +54,15 @@ def _codes(text: str) -> Iterator[str]:
             yield f"exit code {code} does not mean {words.strip()!r} but {MEANINGS.get(code)!r}"
 
 
-def _shapes(text: str) -> Iterator[str]:
-    params = init_params("uniform", *SIZES.values(), np.random.default_rng(0))
-    for name, shape in SHAPE.findall(text):
-        told = tuple(SIZES.get(letter, 0) for letter in re.findall("[A-Z]", shape))
-        if name in params and told != params[name].shape:
-            yield f"{name} has not the shape ({shape})"
+def _exits(paragraph: str) -> Iterator[str]:
+    """Hold every code of a running sentence against what the sentence says happened."""
+    for words in re.split(r"(?<=[.;!?]) ", paragraph):
+        said = [meaning for meaning, pattern in STATES.items() if re.search(pattern, words)]
+        for code in EXITS.findall(words):
+            if code not in MEANINGS:
+                yield f"there is no exit code {code}"
+            elif said and MEANINGS[code] not in said:
+                yield f"exit code {code} does not mean {said[0]!r} but {MEANINGS[code]!r}"
 
 
 def _faults(text: str) -> Iterator[str]:

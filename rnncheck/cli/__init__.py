@@ -1,4 +1,4 @@
-"""The command line: `rnncheck verify`, `train`, `sample`, `vectors`, `faults`, `explain`."""
+"""The command line: a command is a file, and what they share is in `options`, `output`, `guard` and `usage`."""
 
 from rnncheck.cli.main import app, main
 
