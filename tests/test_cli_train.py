@@ -104,6 +104,7 @@ def test_a_run_that_is_done_has_nothing_to_do(run) -> None:
     before = Path("kept").read_bytes()
     code, out, _ = run("train names --data names.txt --steps 4 --resume kept")
     assert code == 0
+    assert out.endswith("the model is in kept; next: rnncheck sample kept\n")
     assert "done 4 steps" in out
     assert Path("kept").read_bytes() == before
 

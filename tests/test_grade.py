@@ -13,7 +13,7 @@ import pytest
 
 from rnncheck.cli import main
 from rnncheck.errors import UserError
-from rnncheck.grading.grade import RUBRIC, grade, grade_folder, in_threads, read_rubric, submissions, to_csv
+from rnncheck.grading.grade import RUBRIC, grade, grade_folder, in_threads, read_rubric, reason, submissions, to_csv
 from rnncheck.grading.submission import Family, Result, judge_apart, read_submission
 
 TARGETS = Path(__file__).parent / "targets"
@@ -38,6 +38,16 @@ def test_a_table_holds_reasons_and_no_formulas():
     g = grade(Result("=cmd.py", "", "no verdict", "@SUM(1)"), RUBRIC)
     (row,) = csv.DictReader(io.StringIO(to_csv([g], RUBRIC)))
     assert (row["submission"], row["reason"], row["points"], row["forward"]) == ("'=cmd.py", "'@SUM(1)", "0", "")
+
+
+def test_families_that_fail_for_the_same_reason_are_told_together():
+    raised, wrong = "raised NameError: Wxh", "gradients[T=2]: dW_hh is wrong"
+    families = {"forward": (0, 4, f"forward[T=1]: {raised}"), "nodes": (1, 4, f"nodes[T=2]: {raised}")}
+    assert reason(grade(result(**families, gradients=(2, 4, wrong)), RUBRIC)).split("; ") == [
+        "the cause",
+        f"forward, nodes: 7 of 8 failed, first forward[T=1]: {raised}",
+        f"gradients: 2 of 4 failed, first {wrong}",
+    ]
 
 
 @pytest.fixture
@@ -245,7 +255,11 @@ def test_below_three_hints_no_right_value_is_in_any_file(hints, class_of_three, 
     shutil.copy(class_of_three[0] / "wrong.py", folder)
     words = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     assert main(["grade", str(folder), "--hints", str(hints), *words]) == 0
-    for text in (*(path.read_text("utf-8") for path in files.values()), capsys.readouterr().out):
+    printed = capsys.readouterr().out
+    counted, *written = printed.splitlines()[1:]
+    assert counted == "1 submission: 1 wrong"
+    assert written == [f"written: {files[name]}" for name in ("csv", "html", "json")]
+    for text in (*(path.read_text("utf-8") for path in files.values()), printed.replace(str(tmp_path), "")):
         assert not NUMBER.search(text.replace("3.3333333333333335", "")), hints
     assert ("dW_xh is wrong" in files["html"].read_text("utf-8")) == (hints > 0)
     assert NUMBER.search((class_of_three[1] / "g.html").read_text("utf-8"))  # with all hints there are some

@@ -66,7 +66,10 @@ def test_a_planted_fault_is_graded_down_and_its_place_named(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert "✓ level 5" in lines[5]
     assert re.match(r"✗ level 6 .* T=2-B=1-float64: dW_hh\[", lines[6])
-    assert lines[-1] == "5 of 7 levels"
+    assert lines[-2:] == [
+        "5 of 7 levels",
+        f"next: mend what the first ✗ names; a hint: rnncheck check {file} --hints 2",
+    ]
 
 
 def test_the_exercise_does_not_name_its_fault():

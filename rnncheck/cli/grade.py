@@ -66,7 +66,7 @@ def grade(
     from rich.console import Console
     from rich.text import Text
 
-    from rnncheck.grading.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, to_csv
+    from rnncheck.grading.grade import RUBRIC, grade_folder, in_threads, read_rubric, reason, summary, to_csv
     from rnncheck.grading.submission import judge_apart
     from rnncheck.protocol.lines import plain_text
     from rnncheck.report.files import STDOUT, check_targets, write_text
@@ -100,4 +100,8 @@ def grade(
         from rnncheck.report.grades import dumps
 
         write_text(html, dumps(grades, points))
+    out.print(Text(summary(grades), style="bold"))
+    for file in (csv, html, json):
+        if file not in (None, STDOUT):
+            out.print(Text(f"written: {file}"), soft_wrap=True)
     return 0

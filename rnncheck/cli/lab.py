@@ -78,4 +78,6 @@ def _grade(path: Path) -> int:
         )
     reached = next((n for n, one in enumerate(graded) if not one.passed), len(graded))
     out.print(Text(f"{reached} of {len(graded)} levels" if reached < len(graded) else f"all {reached} levels passed"))
+    if any(one.wrong for one in graded):
+        out.print(Text(f"next: mend what the first ✗ names; a hint: rnncheck check {path} --hints 2"), soft_wrap=True)
     return 0 if reached == len(graded) else DIFFER

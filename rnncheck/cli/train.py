@@ -120,6 +120,8 @@ def train(
         display.say(_how_to_go_on(run.step, total, target, _command(recipe, framework, data, total, target)))
         return 128 + stop.signal
     display.close()
+    if target is not None:
+        display.say(f"the model is in {target}; next: {shlex.join(['rnncheck', 'sample', str(target)])}")
     return DISAGREE if tally.failed else 0
 
 

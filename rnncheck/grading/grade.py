@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
@@ -25,11 +26,13 @@ __all__ = [
     "read_rubric",
     "reason",
     "submissions",
+    "summary",
     "to_csv",
 ]
 
 RUBRIC = {"forward": 3.0, "nodes": 1.0, "gradients": 5.0, "state": 1.0}
 """Points of each family, where the teacher says nothing else."""
+VERDICTS = ("right", "wrong", "no verdict")
 FORMAT = 2
 
 Judge = Callable[[Submission], Result]
@@ -185,10 +188,25 @@ def to_csv(grades: list[Grade], rubric: Mapping[str, float]) -> str:
 
 
 def reason(g: Grade) -> str:
-    """Say why points are missing: the likely cause, and the first failure of every family."""
-    lost = [
-        f"{f}: {v.judged - v.passed} of {v.judged} failed, first {v.reason}"
-        for f, v in g.result.families.items()
-        if v.reason
-    ]
+    """Say why points are missing: the likely cause, and the first failure of every family.
+
+    Families that fail for the same reason, such as an exception, are told together.
+    """
+    alike: dict[str, list[str]] = {}
+    for name, family in g.result.families.items():
+        if family.reason:
+            alike.setdefault(family.reason.partition(": ")[2], []).append(name)
+    lost = []
+    for names in alike.values():
+        families = [g.result.families[name] for name in names]
+        judged = sum(family.judged for family in families)
+        failed = judged - sum(family.passed for family in families)
+        lost.append(f"{', '.join(names)}: {failed} of {judged} failed, first {families[0].reason}")
     return "; ".join([g.result.reason, *lost]).strip("; ")
+
+
+def summary(grades: Sequence[Grade]) -> str:
+    """Count the verdicts: `12 submissions: 5 right, 7 wrong`."""
+    counts = Counter(g.result.verdict for g in grades)
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
+    return f"{len(grades)} submission{'s' if len(grades) != 1 else ''}: {told}"

@@ -53,14 +53,18 @@ class Graded:
         return bool(self.looked) and not self.crash and all(one.passed for one in self.looked)
 
     @property
+    def wrong(self) -> Looked | None:
+        """The first wrong array; what is not written yet is not wrong."""
+        return next((one for one in self.looked if one.worst.verdict is Verdict.FAILED), None)
+
+    @property
     def words(self) -> str:
         """Say how it ended: where the first wrong array is wrong, or what is still to be written."""
         if self.crash:
             return self.crash
         missing = [one.array for one in self.looked if one.worst.verdict is Verdict.NOT_SHOWN]
-        wrong = next((one for one in self.looked if one.worst.verdict is Verdict.FAILED), None)
-        if wrong is not None:
-            return f"{wrong.case.name}: {wrong.worst}"
+        if self.wrong is not None:
+            return f"{self.wrong.case.name}: {self.wrong.worst}"
         if missing:
             return f"to do: {', '.join(missing)}"
         return (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from rnncheck.grading.grade import Grade, reason
+from rnncheck.grading.grade import Grade, reason, summary
 
 __all__ = ["dumps"]
 
@@ -19,13 +19,11 @@ def dumps(grades: Sequence[Grade], rubric: Mapping[str, float]) -> str:
     """Render the page. It tells as much as the results do: how much that is was decided when they were judged."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    verdicts = Counter(g.result.verdict for g in grades)
-    counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in STYLE if verdicts[verdict])
     causes = Counter(g.result.reason for g in grades if g.result.verdict == "wrong" and g.result.hints > 1)
     return template.render(
         grades=grades,
         rubric=rubric,
-        summary=f"{len(grades)} submissions: {counts}",
+        summary=summary(grades),
         causes=[(cause, count) for cause, count in causes.most_common(MOST) if count > 1],
         reasons={g.result.name: reason(g) for g in grades},
         style=STYLE,
