@@ -1,4 +1,4 @@
-"""Anything that runs a Case: our own RNN in its two views, and the two PyTorch oracles.
+"""Anything that runs a Case: our own RNN in all its forms, and the two PyTorch oracles.
 
 No base class. An implementation has a `name` and a method `run(case) -> Trace`, and raises NotShownError for a case
 that it does not offer: inheritance would share bugs and shut other languages out.
@@ -11,6 +11,7 @@ import numpy as np
 from numpy_impl import unrolled
 from numpy_impl.clip import clip_grad_norm, clip_grad_value
 from numpy_impl.flat import Flat
+from numpy_impl.interactive import RNNModel
 from numpy_impl.lean import lean_loss_and_grads
 from numpy_impl.model import loss_and_grads
 from numpy_impl.optim import SGD, Adagrad
@@ -21,7 +22,18 @@ from rnncheck.case import Case, ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.errors import NotShownError
 from rnncheck.trace import Trace
 
-__all__ = ["Gates", "Implementation", "Lean", "NumpyImpl", "Packed", "TorchLoop", "TorchModules", "rnn_options"]
+__all__ = [
+    "Gates",
+    "Implementation",
+    "Interactive",
+    "Lean",
+    "NumpyImpl",
+    "OtherLayouts",
+    "Packed",
+    "TorchLoop",
+    "TorchModules",
+    "rnn_options",
+]
 
 
 class Implementation(Protocol):
@@ -151,6 +163,45 @@ class Packed(Lean):
         params = Flat.pack(case.params)
         found = packed_loss_and_grads(params, case.x, case.y, lengths, case.h0, workspace=self.workspace, **options)
         return {"loss": found.loss, **{name: g.copy() for name, g in found.grads.items()}, "dh0": found.dh0}
+
+
+class Interactive:
+    """The RNN one method per step, as articles have it: `numpy_impl.interactive`."""
+
+    name = "numpy_impl.interactive"
+
+    def run(self, case: Case) -> Trace:
+        """Compute loss and gradients of an RNN case."""
+        if not isinstance(case, RNNCase) or case.reduction == "none" or case.dloss is not None:
+            raise NotShownError("this object trains on one loss, which is a sum or a mean")
+        model = RNNModel(
+            *(case.sizes[name] for name in "IVH"),
+            biases="b_h" in case.params,
+            nonlinearity=case.nonlinearity,
+            dtype=case.dtype,
+        )
+        model.params.update(case.params)
+        model.forward(case.x, case.h0)
+        loss = model.loss(case.y, case.reduction, case.ignore_index)
+        return {"loss": np.asarray(loss, case.dtype), **model.backward(case.bptt, case.k)}
+
+
+class OtherLayouts:
+    """Our RNN, given the same numbers otherwise in memory: columns first, with gaps, and ids of another kind."""
+
+    name = "numpy_impl, other layouts"
+
+    def run(self, case: Case) -> Trace:
+        """Compute the Trace of a case of any kind."""
+        arrays = {name: _with_gaps(array) for name, array in case.arrays().items()}
+        return NumpyImpl().run(type(case).from_parts(arrays, case.settings()))
+
+
+def _with_gaps(array: np.ndarray) -> np.ndarray:
+    dtype = np.int32 if array.dtype.kind == "i" else array.dtype
+    wide = np.full((*array.shape[::-1], 2), 10**6, dtype)  # what stands in the gaps
+    wide[..., 0] = array.T
+    return wide[..., 0].T
 
 
 class TorchLoop:

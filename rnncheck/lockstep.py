@@ -21,7 +21,7 @@ from rnncheck.judging.judge import judge
 from rnncheck.result import Comparison
 from rnncheck.trace import Trace
 
-__all__ = ["Lockstep", "judge_step", "lockstep_checks", "step_cases"]
+__all__ = ["Lockstep", "judge_step", "lockstep_checks", "next_stage", "step_cases"]
 
 
 @dataclass
@@ -62,7 +62,7 @@ def judge_step(bench: Bench, run: Run, data: Dataset) -> list[Comparison]:
     while case is not None:
         trace = bench.run(case)
         found += judge(case, trace, bench.ask_oracle(case))
-        case = _next_stage(run, case, trace)
+        case = next_stage(run, case, trace)
     return found
 
 
@@ -83,7 +83,7 @@ def step_cases(run: Run, data: Dataset) -> RNNCase:
     )
 
 
-def _next_stage(run: Run, case: Case, trace: Trace) -> Case | None:
+def next_stage(run: Run, case: Case, trace: Trace) -> Case | None:
     """Return what follows on the candidate's side: clipping its gradients, then the update by what came out."""
     if isinstance(case, OptimCase):
         return None

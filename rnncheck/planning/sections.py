@@ -11,10 +11,11 @@ from functools import cache, partial
 from numpy_impl.datasets import load_dataset
 from numpy_impl.recipes import RECIPES
 from rnncheck.alike import Alike
-from rnncheck.case import Case, RNNCase
+from rnncheck.case import Case, RNNCase, SampleCase
 from rnncheck.cases.fresh import BATCHES, Sweep
 from rnncheck.cases.large import large_passes, large_steps
 from rnncheck.cases.standard import DTYPES, SEED
+from rnncheck.checks.beginnings import beginning_checks
 from rnncheck.checks.check import Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
@@ -25,8 +26,19 @@ from rnncheck.checks.second_opinion import ExtendedPrecision, Rounded, differenc
 from rnncheck.checks.standard import cover, standard_checks
 from rnncheck.checks.steps import compare_all
 from rnncheck.checks.training_loop import training_checks
+from rnncheck.checks.training_step import step_checks as training_step_checks
+from rnncheck.checks.writing import writing_checks
 from rnncheck.download import public_file
-from rnncheck.implementation import Gates, Lean, NumpyImpl, Packed, TorchLoop, TorchModules
+from rnncheck.implementation import (
+    Gates,
+    Interactive,
+    Lean,
+    NumpyImpl,
+    OtherLayouts,
+    Packed,
+    TorchLoop,
+    TorchModules,
+)
 from rnncheck.lockstep import Lockstep, lockstep_checks
 from rnncheck.options import VerifyOptions
 from rnncheck.oracle import LiveOracle, TextbookOracle
@@ -73,7 +85,14 @@ def _other_forms(planned: Plan, options: VerifyOptions) -> None:
     trained = [c for c in _passes(cases, 1200) if c.dloss is None]
     planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in trained))
     planned.add(Packed(), oracle, (compare_all(Source.of(c), "packed") for c in trained if c.sizes["B"] > 1))
+    planned.add(Interactive(), oracle, (compare_all(Source.of(c), "interactive") for c in trained if len(c.x) <= 10))
+    short = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) <= 10]
+    planned.add(OtherLayouts(), oracle, (compare_all(Source.of(c), "layout") for c in short))
     planned.add(NumpyImpl(), oracle, training_checks(TEXTS, options.seed))
+    planned.add(NumpyImpl(), oracle, training_step_checks(TEXTS, options.seed))
+    planned.add(NumpyImpl(), oracle, beginning_checks(TEXTS, options.seed))
+    draws = [c for c in cases if isinstance(c, SampleCase)]
+    planned.add(NumpyImpl(), oracle, writing_checks(draws, TEXTS, options.seed))
 
 
 def _large(planned: Plan, options: VerifyOptions) -> None:

@@ -1,0 +1,138 @@
+"""One step of training, as training does it: loss, gradients, clipping, update, and the state that is handed on.
+
+The passes are judged by themselves, and so are clipping and the optimisers. Here is judged what puts them together,
+for settings that no recipe has but that every recipe may be given; and what those passes return beside gradients.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from numpy_impl.datasets import Dataset
+from numpy_impl.flat import Flat
+from numpy_impl.lean import lean_loss_and_grads
+from numpy_impl.packed import packed_loss_and_grads
+from numpy_impl.recipes import RECIPES, Recipe
+from numpy_impl.run import start
+from numpy_impl.train import advance, next_batch, numpy_step
+from numpy_impl.workspace import Workspace
+from rnncheck.case import Case, RNNCase
+from rnncheck.cases.make import Design, make_rnn_case
+from rnncheck.checks.check import Bench, Check, close, failed, passed
+from rnncheck.lockstep import next_stage, step_cases
+from rnncheck.oracle import by_the_textbook
+from rnncheck.result import Comparison
+
+__all__ = ["VARIED", "compare_lean", "compare_packed", "compare_step", "step_checks"]
+
+TAME = {"eps": 0.01}
+"""Where Adagrad divides by next to nothing, it makes of the rounding of a small gradient a large one of a weight."""
+VARIED: dict[str, tuple[str, dict[str, Any]]] = {
+    "names": ("names", {"clip_bound": 0.05}),
+    "names, several": (
+        "names",
+        {"batch": 3, "reduction": "mean", "nonlinearity": "relu", "zero_start": False, "clip_bound": 0.01},
+    ),
+    "sentences, several": ("sentences", {"batch": 3, "clip_method": "norm", "clip_bound": 0.5}),
+    "sentences, adagrad": (
+        "sentences",
+        {"optimizer": "adagrad", "bptt": "chunked", "k": 3, "reduction": "mean", **TAME},
+    ),
+    "chars": ("chars", {"clip_bound": 0.05, **TAME}),
+    "chars, float32": ("chars", {"dtype": "float32", "clip_method": "norm", "eps_inside": False, **TAME}),
+}
+LENGTHS = (3, 7, 1, 5)
+"""So long are sequences of different length; to sort them and to sort them back are two different things."""
+PACKED: dict[str, dict[str, Any]] = {"ids": {}, "dense": {"inputs": "dense"}, "windowed": {"bptt": "windowed", "k": 2}}
+NOWHERE = 10**6
+"""Stands where nobody looks: beyond the end of a sequence."""
+
+
+def step_checks(loaders: Mapping[str, Callable[[Recipe], Dataset]], seed: int) -> Iterator[Check]:
+    """Plan the steps of the recipes that can be loaded, and the states of every form that training runs."""
+    for words, (name, settings) in VARIED.items():
+        if name in loaders:
+            recipe = replace(RECIPES[name], examples=8, sample_every=0, hidden=20, **settings)
+            yield _check(words, partial(_ask_step, recipe, loaders[name], seed))
+    yield _check("last state", lambda _bench: compare_lean(seed))
+    for words, design in PACKED.items():
+        yield _check(f"different lengths, {words}", partial(_ask_packed, design, seed))
+
+
+def _check(words: str, ask: Callable[[Bench], list[Comparison]]) -> Check:
+    return Check(f"training-step[{words}]", "training-step", ask)
+
+
+def _ask_step(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int, _bench: Bench) -> list[Comparison]:
+    return compare_step(recipe, load(recipe), seed)
+
+
+def _ask_packed(design: dict[str, Any], seed: int, _bench: Bench) -> list[Comparison]:
+    return compare_packed(design, seed)
+
+
+def compare_step(recipe: Recipe, data: Dataset, seed: int, step: Callable[..., Any] = numpy_step) -> list[Comparison]:
+    """Take the second step of a run, when the optimiser has something to remember, and let the textbook take it."""
+    run = start(recipe, data, seed)
+    advance(run, data)
+    expected: dict[str, np.ndarray] = {}
+    case: Case | None = step_cases(run, data)
+    while case is not None:
+        trace = by_the_textbook(case)
+        expected |= trace
+        case = next_stage(run, case, trace)
+    batch = next_batch(run, data)
+    h0 = None if batch.reset else run.h
+    arrays = {"params": run.params.flat, **run.opt_state}
+    before = {name: array.copy() for name, array in arrays.items()}
+    out = step(recipe, run.params, run.opt_state, run.lr, batch, h0)
+    untouched = all(np.array_equal(array, before[name]) for name, array in arrays.items())
+    inplace = step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True)
+    lengths = np.full(batch.x.shape[1], len(batch.x)) if batch.lengths is None else batch.lengths
+    return [
+        close("loss", np.asarray(out.loss, recipe.dtype), expected["loss"]),
+        *(close(name, w, expected[f"step1.{name}"]) for name, w in out.params.items()),
+        close("h_T", out.h_T, expected["h"][lengths - 1, np.arange(len(lengths))]),
+        passed("inputs", "unmodified") if untouched else failed("inputs", "unmodified", "were updated in place"),
+        passed("in place", "bit for bit")
+        if np.array_equal(inplace.params.flat, out.params.flat) and inplace.params.flat is run.params.flat
+        else failed("in place", "bit for bit", "is another update, or not in place"),
+    ]
+
+
+def compare_lean(seed: int, run: Callable[..., Any] = lean_loss_and_grads) -> list[Comparison]:
+    """Ask for the last state, and whether it outlives the next call in the same memory."""
+    one, two = (make_rnn_case(Design(6, 3), number) for number in (seed, seed + 1))
+    workspace = Workspace()
+    first = run(Flat.pack(one.params), one.x, one.y, one.h0, workspace=workspace)
+    expected = by_the_textbook(one)["h"][-1]
+    before = close("h_T", first.h_T, expected)
+    run(Flat.pack(two.params), two.x, two.y, two.h0, workspace=workspace)
+    return [before, replace(close("h_T", first.h_T, expected), array="h_T after another call")]
+
+
+def compare_packed(
+    design: Mapping[str, Any], seed: int, run: Callable[..., Any] = packed_loss_and_grads
+) -> list[Comparison]:
+    """Cut sequences short, and ask for what they give; beyond their ends stands what may not be looked at."""
+    case = make_rnn_case(Design(max(LENGTHS), len(LENGTHS), **design), seed)
+    lengths = np.array(LENGTHS)
+    within = np.arange(len(case.x))[:, None] < lengths
+    given: RNNCase = replace(case, y=np.where(within, case.y, case.ignore_index))
+    expected = by_the_textbook(given)
+    x, y = case.x.copy(), np.where(within, case.y, NOWHERE)
+    x[~within] = NOWHERE
+    settings = {"bptt": case.bptt, "k": case.k}
+    found = run(Flat.pack(case.params), x, y, lengths, case.h0, **settings)
+    last = expected["h"][lengths - 1, np.arange(len(lengths))]
+    return [
+        close("h", found.h, expected["h"] * within[..., None]),
+        close("h_T", found.h_T, last),
+        close("loss", np.asarray(found.loss), expected["loss"]),
+        *(close(name, array, expected[name]) for name, array in found.grads.items()),
+        close("dh0", found.dh0, expected["dh0"]),
+        *([] if found.dx is None else [close("dx", found.dx, expected["dx"])]),
+    ]
