@@ -72,3 +72,28 @@ def test_nobody_can_change_what_is_kept():
     for kept in (ones(3, "d"), row_starts(3, 4)):
         with pytest.raises(ValueError, match="read-only"):
             kept[0] = 2
+
+
+def between_signalling_nans(shape: tuple[int, int]) -> np.ndarray:
+    """Return ones in float32, in memory that had held numbers of which any use is an invalid operation."""
+    size = shape[0] * shape[1]
+    left = [np.full(size + more, 0x7FA00000, np.uint32) for more in range(0, 64, 4)]
+    del left
+    return np.ones(shape, np.float32)
+
+
+def warns(add, a: np.ndarray) -> bool:
+    try:
+        add(a)
+    except RuntimeWarning as warning:
+        return "invalid value" in str(warning)
+    return False
+
+
+def test_nothing_warns_of_what_lies_behind_the_array():
+    for rows in range(1, 300):
+        assert not warns(sum_rows, between_signalling_nans((rows, 5))), rows
+
+
+def test_such_a_warning_would_be_seen():
+    assert warns(lambda a: np.add.reduce(np.full(2, 0x7FA00000, np.uint32).view(np.float32)), np.ones(1))
