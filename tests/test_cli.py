@@ -361,6 +361,13 @@ def test_what_a_version_of_typer_says_of_a_value_is_said_in_our_words(
     assert told.endswith("(see rnncheck sample --help)")
 
 
+def test_a_flag_is_shown_without_a_value(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--help"]) == 0
+    shown = {words[1]: words for line in capsys.readouterr().out.splitlines() if len(words := line.split()) > 2}
+    assert "bool" not in " ".join(shown["--trust"] + shown["--github"])
+    assert "FILE" in shown["--json"]  # what takes a value says so
+
+
 def test_what_is_not_known_is_said_in_the_words_of_typer() -> None:
     assert usage.sentence(typer.BadParameter("Odd."), []) == "Odd (see rnncheck --help)"
 

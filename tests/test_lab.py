@@ -67,7 +67,7 @@ def test_a_planted_fault_is_graded_down_and_its_place_named(tmp_path, capsys):
     assert "✓ level 5" in lines[5]
     assert re.match(r"✗ level 6 .* T=2-B=1-float64: dW_hh\[", lines[6])
     assert lines[-2:] == [
-        "5 of 7 levels",
+        "passed up to level 5 of 7",
         f"next: mend what the first ✗ names; a hint: rnncheck check {file} --hints 2",
     ]
 

@@ -73,7 +73,7 @@ def _judge(shown: "Demo", out: "Console") -> None:
     for c in shown.found:
         wrong = c.verdict is Verdict.FAILED
         words = "WRONG, the first" if c is first else "wrong" if wrong else c.verdict
-        _say(out, f"  {c.array:8} {c.margin:7.1g} of its allowance   {words}", "red" if wrong else "")
+        _say(out, f"  {c.array:8} {c.used:28} {words}", "red" if wrong else "")
     _say(out, f"\n  {first.array} is the first wrong array; whatever comes after it may only follow from it.", "bold")
 
 

@@ -77,7 +77,8 @@ def _grade(path: Path) -> int:
             Text(f"{sign} level {number}  {one.level.title:32} ", style=style), Text(one.words), sep="", soft_wrap=True
         )
     reached = next((n for n, one in enumerate(graded) if not one.passed), len(graded))
-    out.print(Text(f"{reached} of {len(graded)} levels" if reached < len(graded) else f"all {reached} levels passed"))
+    upto = f"passed up to level {reached} of {len(graded)}" if reached else f"none of {len(graded)} levels reached"
+    out.print(Text(upto if reached < len(graded) else f"all {reached} levels passed"))
     if any(one.wrong for one in graded):
         out.print(Text(f"next: mend what the first ✗ names; a hint: rnncheck check {path} --hints 2"), soft_wrap=True)
     return 0 if reached == len(graded) else DIFFER

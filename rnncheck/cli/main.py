@@ -6,7 +6,7 @@ No command imports NumPy or torch before it runs: help is quick, and threads are
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -71,8 +71,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_code(lambda: _invoke(arguments), arguments)
 
 
+def _flags_take_no_value(command: Any) -> None:
+    """Keep the help from showing `--trust <bool>`, as some versions of typer do: nobody is to write `--trust true`."""
+    for option in command.params:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _flags_take_no_value(inner)
+
+
 def _invoke(arguments: list[str]) -> int | None:
     command = typer.main.get_command(app)
+    _flags_take_no_value(command)
     with command.make_context("rnncheck", arguments) as context:
         code: int | None = command.invoke(context)
         return code
