@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from numpy_impl import clip, inputs, lean, optim, products, quick, rnn
-from rnncheck.cases.large import large_passes, large_steps
+from rnncheck.cases.large import extreme_clips, large_passes, large_steps
 from rnncheck.cases.standard import SEED
 from rnncheck.checks.check import Bench, Check, Source, run_check
 from rnncheck.checks.steps import compare_all
@@ -29,7 +29,7 @@ def sources(dtype: str = "float64") -> dict[str, Source]:
     return {source.name.removesuffix(f"-{dtype}"): source for source in found}
 
 
-SOURCES = sources()
+SOURCES = sources() | {source.name.removesuffix("-float32"): source for source in extreme_clips(SEED)}
 
 
 def verdict(source: Source, implementation: str) -> Verdict:
@@ -49,6 +49,14 @@ def verdict(source: Source, implementation: str) -> Verdict:
 )
 def test_large_problems_are_solved_rightly(name: str, implementation: str, dtype: str) -> None:
     assert verdict(sources(dtype)[name], implementation) is Verdict.PASSED
+
+
+@pytest.mark.parametrize("name", ["clip-huge", "clip-tiny"])
+def test_a_norm_whose_squares_are_out_of_range_is_right(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert verdict(SOURCES[name], "model") is Verdict.PASSED
+    monkeypatch.setattr(clip, "_norm", lambda g: np.sqrt(g.dot(g)))
+    with np.errstate(over="ignore", divide="ignore"):
+        assert verdict(SOURCES[name], "model") is Verdict.FAILED
 
 
 def forget_later(patch: pytest.MonkeyPatch) -> None:

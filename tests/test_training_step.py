@@ -13,6 +13,7 @@ from numpy_impl.datasets import Dataset, load_dataset
 from numpy_impl.lean import lean_loss_and_grads
 from numpy_impl.packed import packed_loss_and_grads
 from numpy_impl.recipes import RECIPES, Recipe
+from numpy_impl.short import Short
 from numpy_impl.train import StepOut, numpy_step
 from rnncheck.checks.check import Bench, run_check
 from rnncheck.checks.training_step import PACKED, VARIED, compare_lean, compare_packed, compare_step, step_checks
@@ -44,7 +45,7 @@ def test_our_steps_are_right(seed: int) -> None:
     checks = list(step_checks(dict.fromkeys(RECIPES, loaded), seed))
     for check in checks:
         assert run_check(check, Bench(NumpyImpl(), VectorOracle([]))).verdict is Verdict.PASSED, check.name
-    assert len(checks) == len(VARIED) + 1 + len(PACKED)
+    assert len(checks) == len(VARIED) + 2 + len(PACKED)
 
 
 def step_that(change: Callable[..., StepOut]) -> Callable[..., StepOut]:
@@ -96,23 +97,59 @@ def test_a_part_that_is_left_out_is_noticed(
 
 
 def test_an_update_in_place_that_nobody_asked_for_is_noticed() -> None:
-    def always(*given: Any, inplace: bool = True) -> StepOut:
-        return numpy_step(*given, inplace=True)
+    def always(*given: Any, inplace: bool = True, **options: Any) -> StepOut:
+        return numpy_step(*given, inplace=True, **options)
 
     assert "inputs" in wrong(compare_step(*problem("chars"), SEED, always))
-    never = lambda *given, inplace=False: numpy_step(*given)  # noqa: E731 - it is the other way round
+    never = lambda *given, inplace=False, **options: numpy_step(*given, **options)  # noqa: E731 - the other way round
     assert wrong(compare_step(*problem("chars"), SEED, never)) == {"in place"}
 
 
-def lean_without_a_copy(params: Any, *given: Any, workspace: Any) -> Any:
+def without_a_copy(params: Any, *given: Any, workspace: Any) -> Any:
     found = lean_loss_and_grads(params, *given, workspace=workspace)
-    (states,) = (memory for (name, _), memory in workspace._memory.items() if name == "states")
-    return found._replace(h_T=states.reshape(-1, *found.h_T.shape)[-1])
+    kept = workspace.__dict__.setdefault("kept", found.h_T)
+    kept[...] = found.h_T
+    return found._replace(h_T=kept)
 
 
-def test_a_last_state_that_the_next_call_overwrites_is_noticed() -> None:
-    assert wrong(compare_lean(SEED)) == set()
-    assert wrong(compare_lean(SEED, lean_without_a_copy)) == {"h_T after another call"}
+def state_of_the_call_before(params: Any, x: Any, y: Any, h0: Any, *, workspace: Any) -> Any:
+    kept = workspace.__dict__.setdefault("kept", h0)
+    return lean_loss_and_grads(params, x, y, kept if h0 is None else h0, workspace=workspace)
+
+
+def weights_of_the_first_call(params: Any, *given: Any, workspace: Any) -> Any:
+    kept = workspace.__dict__.setdefault("kept", params.copy())
+    return lean_loss_and_grads(kept, *given, workspace=workspace)
+
+
+@pytest.mark.parametrize("B", [1, 3])
+@pytest.mark.parametrize(
+    ("run", "arrays"),
+    [
+        (without_a_copy, {"h_T after other calls"}),
+        (state_of_the_call_before, {"h_T of call 2", "dW_hh of call 2"}),
+        (weights_of_the_first_call, {"loss of call 2", "loss of call 3"}),
+    ],
+)
+def test_what_one_call_leaves_to_the_next_is_noticed(B: int, run: Callable[..., Any], arrays: set[str]) -> None:
+    assert wrong(compare_lean(B, SEED)) == set()
+    assert wrong(compare_lean(B, SEED, run)) >= arrays
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("forward", lambda own, step, W: own(step, W * 1.001)),
+        ("backward", lambda own, step, W: own(step, W * 1.001)),
+        ("readout", lambda own, step, params, y, reduction: own(step, params, y, "sum")),
+    ],
+)
+def test_a_mistake_in_the_step_of_one_short_sequence_is_noticed(
+    name: str, spoil: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = getattr(Short, name)
+    monkeypatch.setattr(Short, name, lambda *given: spoil(own, *given))
+    assert "W_hh" in wrong(compare_step(*problem("names, mean"), SEED))
 
 
 class Spoilt:

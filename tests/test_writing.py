@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import numpy_impl.sample as own
 from numpy_impl import generate
 from numpy_impl.datasets import Dataset, load_dataset
 from numpy_impl.generate import predict
@@ -16,7 +17,7 @@ from numpy_impl.sample import prime, sample, stream
 from rnncheck.case import SampleCase
 from rnncheck.cases.standard import sample_cases
 from rnncheck.checks.check import Bench, run_check
-from rnncheck.checks.writing import compare_states, compare_text, writing_checks
+from rnncheck.checks.writing import compare_equals, compare_states, compare_text, writing_checks
 from rnncheck.implementation import NumpyImpl
 from rnncheck.result import Comparison, Verdict
 from rnncheck.shipped import shipped_text
@@ -45,7 +46,7 @@ def test_our_own_writing_is_right(seed: int) -> None:
     checks = list(writing_checks(list(CASES.values()) if seed == 0 else [], dict.fromkeys(RECIPES, loaded), seed))
     for check in checks:
         assert run_check(check, Bench(NumpyImpl(), VectorOracle([]))).verdict is Verdict.PASSED, check.name
-    assert len(checks) == len(RECIPES) + (len(CASES) if seed == 0 else 0)
+    assert len(checks) == len(RECIPES) + 1 + (len(CASES) if seed == 0 else 0)
 
 
 @pytest.mark.parametrize("name", ["sample-draw-float64", "sample-alone-float32", "sample-stop-float64"])
@@ -91,6 +92,28 @@ def test_a_start_text_that_is_not_read_whole_is_noticed(cut: slice, array: str) 
         return prime(params, x[cut], h0, **options)
 
     assert array in wrong(compare_states(CASES["sample-draw-float64"], prime=reads_less))
+
+
+@pytest.mark.parametrize("name", ["sample-draw-float64", "sample-top-p-float32"])
+def test_an_exponential_that_overflows_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_maximum(logits: np.ndarray, temperature: float, top_k: Any, top_p: Any) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            p = np.exp(logits / temperature) / np.exp(logits / temperature).sum(-1, keepdims=True)
+        return np.asarray(np.nan_to_num(p, nan=0.1))
+
+    monkeypatch.setattr(own, "distribution", without_maximum)
+    assert "p of loud logits" in wrong(compare_states(CASES[name]))
+
+
+def test_the_last_of_equals_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert wrong(compare_equals()) == set()
+
+    def backwards(params: Any, first: Any, uniforms: Any, **options: Any) -> Any:
+        order = {name: a[::-1].copy() if name in ("W_hy", "b_y") else a for name, a in params.items()}
+        found = sample(order, first, uniforms, **options)
+        return found._replace(tokens=5 - found.tokens, p=found.p[..., ::-1])
+
+    assert wrong(compare_equals(backwards)) == {"greedy", "top-k", "top-k tokens", "top-p"}
 
 
 def from_another_state(run: Any, *given: Any) -> str:

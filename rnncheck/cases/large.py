@@ -1,8 +1,9 @@
-"""Cases so large that our own RNN goes ways which it takes for no standard case.
+"""Cases so large, of size or of number, that our own RNN goes ways which it takes for no standard case.
 
 A long sequence is worked on in windows, a wide readout in blocks of steps, a large product in pieces, a long vector
 of parameters likewise, and many samples become probabilities block by block. A mistake there shows at these sizes
-only. The oracle is the textbook, so the cases are tame: gradients die out, logits are small, sums are short.
+only. The oracle is the textbook, so the cases are tame: gradients die out, logits are small, sums are short. Of other
+programs none of this is asked: a norm whose squares overflow in float32 is infinite in torch as well.
 """
 
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ from rnncheck.case import ClipCase, OptimCase, SampleCase
 from rnncheck.cases.make import NO_TOKEN, Design, make_rnn_case, random_params
 from rnncheck.checks.check import Source
 
-__all__ = ["large_passes", "large_steps"]
+__all__ = ["extreme_clips", "large_passes", "large_steps"]
 
-LONG = Design(16_500, 1, H=4, V=5, gain=0.6)
-"""More steps than a window of the way back has, and more rows than are sorted by token at once."""
+LONG = Design(16_501, 1, H=4, V=5, gain=0.6)
+"""More steps than a window of the way back has, more rows than are sorted by token at once, and an odd number."""
 WIDE = {
     # logits in two blocks, which share one mean, and products with one long side
     "vocabulary": Design(18, 2, H=24, V=30_000, reduction="mean", ignored=0.2),
@@ -43,6 +44,18 @@ def large_steps(dtype: str, seed: int) -> Iterator[Source]:
     for method in ("sgd", "adagrad"):
         yield Source(f"optim-{method}-large-{dtype}", partial(_optim, method, dtype, seed))
     yield Source(f"sample-large-{dtype}", partial(_sample, dtype, seed))
+
+
+def extreme_clips(seed: int) -> Iterator[Source]:
+    """Yield gradients in float32 whose squares overflow, or are all zero; their norm is an ordinary number."""
+    for word, scale in (("huge", 1e25), ("tiny", 1e-25)):
+        yield Source(f"clip-{word}-float32", partial(_extreme, word, scale, seed))
+
+
+def _extreme(word: str, scale: float, seed: int) -> ClipCase:
+    rng = np.random.default_rng([seed, 4])
+    grads = {"dW_hh": (scale * rng.normal(size=(7, 7))).astype("float32")}
+    return ClipCase(f"clip-{word}-float32", seed, grads, "norm", scale)
 
 
 def _clip(dtype: str, seed: int) -> ClipCase:

@@ -36,6 +36,7 @@ VARIED: dict[str, tuple[str, dict[str, Any]]] = {
         "names",
         {"batch": 3, "reduction": "mean", "nonlinearity": "relu", "zero_start": False, "clip_bound": 0.01},
     ),
+    "names, mean": ("names", {"reduction": "mean", "nonlinearity": "relu", "biases": False, "init": "orthogonal"}),
     "sentences, several": ("sentences", {"batch": 3, "clip_method": "norm", "clip_bound": 0.5}),
     "sentences, adagrad": (
         "sentences",
@@ -57,7 +58,8 @@ def step_checks(loaders: Mapping[str, Callable[[Recipe], Dataset]], seed: int) -
         if name in loaders:
             recipe = replace(RECIPES[name], examples=8, sample_every=0, hidden=20, **settings)
             yield _check(words, partial(_ask_step, recipe, loaders[name], seed))
-    yield _check("last state", lambda _bench: compare_lean(seed))
+    for B in (1, 3):
+        yield _check(f"call after call, B={B}", partial(_ask_lean, B, seed))
     for words, design in PACKED.items():
         yield _check(f"different lengths, {words}", partial(_ask_packed, design, seed))
 
@@ -68,6 +70,10 @@ def _check(words: str, ask: Callable[[Bench], list[Comparison]]) -> Check:
 
 def _ask_step(recipe: Recipe, load: Callable[[Recipe], Dataset], seed: int, _bench: Bench) -> list[Comparison]:
     return compare_step(recipe, load(recipe), seed)
+
+
+def _ask_lean(B: int, seed: int, _bench: Bench) -> list[Comparison]:
+    return compare_lean(B, seed)
 
 
 def _ask_packed(design: dict[str, Any], seed: int, _bench: Bench) -> list[Comparison]:
@@ -86,11 +92,11 @@ def compare_step(recipe: Recipe, data: Dataset, seed: int, step: Callable[..., A
         case = next_stage(run, case, trace)
     batch = next_batch(run, data)
     h0 = None if batch.reset else run.h
-    arrays = {"params": run.params.flat, **run.opt_state}
+    arrays, memory = {"params": run.params.flat, **run.opt_state}, Workspace()
     before = {name: array.copy() for name, array in arrays.items()}
-    out = step(recipe, run.params, run.opt_state, run.lr, batch, h0)
+    out = step(recipe, run.params, run.opt_state, run.lr, batch, h0, workspace=memory)
     untouched = all(np.array_equal(array, before[name]) for name, array in arrays.items())
-    inplace = step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True)
+    inplace = step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True, workspace=memory)
     lengths = np.full(batch.x.shape[1], len(batch.x)) if batch.lengths is None else batch.lengths
     return [
         close("loss", np.asarray(out.loss, recipe.dtype), expected["loss"]),
@@ -103,15 +109,25 @@ def compare_step(recipe: Recipe, data: Dataset, seed: int, step: Callable[..., A
     ]
 
 
-def compare_lean(seed: int, run: Callable[..., Any] = lean_loss_and_grads) -> list[Comparison]:
-    """Ask for the last state, and whether it outlives the next call in the same memory."""
-    one, two = (make_rnn_case(Design(6, 3), number) for number in (seed, seed + 1))
-    workspace = Workspace()
-    first = run(Flat.pack(one.params), one.x, one.y, one.h0, workspace=workspace)
-    expected = by_the_textbook(one)["h"][-1]
-    before = close("h_T", first.h_T, expected)
-    run(Flat.pack(two.params), two.x, two.y, two.h0, workspace=workspace)
-    return [before, replace(close("h_T", first.h_T, expected), array="h_T after another call")]
+def compare_lean(B: int, seed: int, run: Callable[..., Any] = lean_loss_and_grads) -> list[Comparison]:
+    """Call three times with the same memory and the same parameters, which change meanwhile, as training does.
+
+    The second sequence begins at zero, the third from a state again. What the first call returned is a copy or lost.
+    """
+    cases = [make_rnn_case(Design(6, B, h0=h0), seed + i) for i, h0 in enumerate((True, False, True))]
+    params, workspace = Flat.pack(cases[0].params), Workspace()
+    found: list[Comparison] = []
+    first: Any = None
+    for number, case in enumerate(cases, start=1):
+        expected = by_the_textbook(replace(case, params={name: w.copy() for name, w in params.items()}))
+        last = run(params, case.x, case.y, case.h0, workspace=workspace)
+        first = first or (last, expected["h"][-1])
+        arrays = {"loss": np.asarray(last.loss), **last.grads, "h_T": last.h_T}
+        right = {**expected, "h_T": expected["h"][-1]}
+        found += [replace(close(n, a, right[n]), array=f"{n} of call {number}") for n, a in arrays.items()]
+        params.flat[...] *= 1.1
+    kept, expected_h_T = first
+    return [*found, replace(close("h_T", kept.h_T, expected_h_T), array="h_T after other calls")]
 
 
 def compare_packed(

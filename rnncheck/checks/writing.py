@@ -23,14 +23,17 @@ from numpy_impl.train import advance
 from numpy_impl.vocabulary import SENTENCE_END, SENTENCE_START
 from rnncheck.case import RNNCase, SampleCase
 from rnncheck.checks.check import Bench, Check, close, failed, passed
+from rnncheck.judging.tolerance import unit_roundoff
 from rnncheck.oracle import by_the_textbook
-from rnncheck.result import Comparison
+from rnncheck.result import Comparison, Verdict
 
-__all__ = ["compare_states", "compare_text", "writing_checks"]
+__all__ = ["compare_equals", "compare_states", "compare_text", "writing_checks"]
 
 FED = 6
 """Steps of the start text."""
 WRITTEN = 25
+SHIFT = 1024.0
+"""Added to logits, it leaves softmax as it is, and exp of it is infinite."""
 QUIET, LOUD = 0.2, 8.0
 """Standard deviation of the weights, and how many times larger those of the readout are."""
 STARTS = {"names": "an", "sentences": "the", "chars": "the "}
@@ -44,6 +47,7 @@ def writing_checks(
         yield Check(f"writing-state[{case.name}]", "writing", partial(_ask_states, case))
     for name, load in loaders.items():
         yield Check(f"writing-text[{name}]", "writing", partial(_ask_text, RECIPES[name], load, seed))
+    yield Check("writing-equals", "writing", lambda _bench: compare_equals())
 
 
 def _ask_states(case: SampleCase, _bench: Bench) -> list[Comparison]:
@@ -85,6 +89,31 @@ def compare_states(
         _same("numbers taken", np.array(len(case.uniforms) - left), steps.min()),
         _same("first after a text", primed.first, fed[-1]),
         close("h0 after a text", primed.h0, _states(case, fed[:-1], case.h0)[-1]),
+        _shifted(case, found.p, lambda params: sample(params, case.first, case.uniforms, case.h0, **options)),
+    ]
+
+
+def _shifted(case: SampleCase, p: np.ndarray, draw: Callable[..., Any]) -> Comparison:
+    """Add to all logits a number whose exponential overflows: only their rounding may change."""
+    b_y = case.params.get("b_y", np.zeros(len(case.params["W_hy"]), case.dtype))
+    moved = draw({**case.params, "b_y": (b_y + SHIFT).astype(case.dtype)})
+    error = np.abs(moved.p - p).max() if np.isfinite(moved.p).all() else np.inf
+    limit = 16 * SHIFT * unit_roundoff(case.dtype)
+    verdict = Verdict.PASSED if error <= limit else Verdict.FAILED
+    return Comparison("p of loud logits", verdict, float(error), limit, "16 u of the logits")
+
+
+def compare_equals(sample: Callable[..., Any] = sample) -> list[Comparison]:
+    """Draw from equal logits: of equals the lower id goes first, for the largest one as for the k largest."""
+    b_y = np.array([1.0, 3.0, 3.0, 0.0, 3.0, 2.0])
+    params = {"W_xh": np.ones((2, 6)), "W_hh": np.eye(2), "W_hy": np.zeros((6, 2)), "b_y": b_y}
+    given = params, np.array([0, 5]), np.array([[0.25, 0.75]])
+    two = sample(*given, top_k=2)
+    return [
+        _same("greedy", sample(*given, method="greedy").tokens, np.array([[1, 1]])),
+        _same("top-k", two.p[0, 0], np.array([0, 0.5, 0.5, 0, 0, 0])),
+        _same("top-k tokens", two.tokens, np.array([[1, 2]])),
+        _same("top-p", sample(*given, top_k=4, top_p=0.25).p[0, 0] > 0, np.array([0, 1, 0, 0, 0, 0], bool)),
     ]
 
 

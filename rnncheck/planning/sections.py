@@ -13,7 +13,7 @@ from numpy_impl.recipes import RECIPES
 from rnncheck.alike import Alike
 from rnncheck.case import Case, RNNCase, SampleCase
 from rnncheck.cases.fresh import BATCHES, Sweep
-from rnncheck.cases.large import large_passes, large_steps
+from rnncheck.cases.large import extreme_clips, large_passes, large_steps
 from rnncheck.cases.standard import DTYPES, SEED
 from rnncheck.checks.beginnings import beginning_checks
 from rnncheck.checks.check import Source
@@ -102,6 +102,8 @@ def _large(planned: Plan, options: VerifyOptions) -> None:
     planned.add(Lean(panels=True), oracle, (compare_all(source, "large-lean") for source in wide))
     planned.add(Packed(panels=True), oracle, (compare_all(source, "large-packed") for source in wide))
     planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in large_steps(dtype, SEED)))
+    if options.dtype in (None, "float32"):
+        planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in extreme_clips(SEED)))
     if options.level != "quick":
         planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in long))
         planned.add(Lean(), oracle, (compare_all(source, "large-lean") for source in long))
