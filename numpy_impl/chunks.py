@@ -25,8 +25,10 @@ CHUNK = 100
 """Steps per chunk; as many as a gradient is expected to live."""
 WINDOW = 100 * CHUNK
 """Steps that are worked on at once: memory stays bounded however long the sequence."""
-LEAST = 10 * CHUNK
+LEAST = 30 * CHUNK
 """Shorter sequences have too few chunks."""
+ROUGHEST = np.finfo(np.float32).eps
+"""In a finer dtype there is nothing to gain: a gradient takes longer to die out, a batch multiplies half as fast."""
 WIDEST = 4
 """In larger batches the products have enough rows already."""
 PATIENCE = 8
@@ -39,9 +41,9 @@ ROUNDINGS = 8
 """The proof accepts so many units in the last place of the largest gradient of the same step."""
 
 
-def goes_in_chunks(T: int, B: int) -> bool:
-    """Return whether a sequence is long and narrow enough to gain."""
-    return T >= LEAST and B <= WIDEST
+def goes_in_chunks(T: int, B: int, dtype: np.dtype) -> bool:
+    """Return whether a sequence is long, narrow and rough enough to gain."""
+    return T >= LEAST and B <= WIDEST and bool(np.finfo(dtype).eps >= ROUGHEST)
 
 
 def windows_backwards(T: int) -> Iterator[tuple[slice, bool]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from numpy_impl.aligned import aligned_empty
 from numpy_impl.shapes import Real
 
 __all__ = ["Flat", "Layout"]
@@ -61,8 +62,9 @@ class Flat(dict[str, np.ndarray]):
         if len(dtypes) > 1:
             kinds = ", ".join(f"{name} {a.dtype}" for name, a in arrays.items())
             raise TypeError(f"arrays have several dtypes ({kinds}): one vector has one dtype; cast them with .astype")
-        flat = np.concatenate([a.ravel() for a in arrays.values()])
-        return cls(flat, {name: a.shape for name, a in arrays.items()})
+        layout = Layout.of({name: a.shape for name, a in arrays.items()}, next(iter(arrays.values())).dtype)
+        flat = aligned_empty((layout.size,), layout.dtype)
+        return cls(np.concatenate([a.ravel() for a in arrays.values()], out=flat), layout)
 
     @classmethod
     def empty(cls, like: Mapping[str, np.ndarray], prefix: str = "") -> "Flat":
@@ -70,7 +72,7 @@ class Flat(dict[str, np.ndarray]):
         layout = _layout(like)
         if prefix:
             layout = layout.prefixed(prefix)
-        return cls(np.empty(layout.size, layout.dtype), layout)
+        return cls(aligned_empty((layout.size,), layout.dtype), layout)
 
     @classmethod
     def zeros(cls, like: Mapping[str, np.ndarray], prefix: str = "") -> "Flat":
@@ -81,7 +83,9 @@ class Flat(dict[str, np.ndarray]):
 
     def copy(self) -> "Flat":
         """Copy the vector and the views."""
-        return self.over(self.flat.copy())
+        copy = Flat.empty(self)
+        copy.flat[...] = self.flat
+        return copy
 
     def over(self, flat: Real[np.ndarray, "N"]) -> "Flat":
         """Return the same names as views of another vector."""

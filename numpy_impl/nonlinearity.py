@@ -42,7 +42,7 @@ def slope(
 
 def slopes_backwards(
     h: Real[np.ndarray, "T B H"], nonlinearity: str, workspace: Fresh = FRESH
-) -> Iterator[Real[np.ndarray, "B H"]]:
+) -> Iterator[Real[np.ndarray, "*B H"]]:
     """Yield dh_t/da_t from the last step to the first; use each before asking for the next."""
     T, B, H = h.shape
     block = min(T, max(1, BLOCK // (B * H)))
@@ -54,8 +54,8 @@ def slopes_backwards(
 
 def _by_blocks(
     h: Real[np.ndarray, "T B H"], nonlinearity: str, buffer: Real[np.ndarray, "block B H"]
-) -> Iterator[Real[np.ndarray, "B H"]]:
+) -> Iterator[Real[np.ndarray, "*B H"]]:
     block = len(buffer)
     for stop in range(len(h), 0, -block):
         start = max(0, stop - block)
-        yield from slope(h[start:stop], nonlinearity, buffer[:stop])[::-1]  # the last block may be shorter
+        yield from FRESH.steps(slope(h[start:stop], nonlinearity, buffer[:stop]))[::-1]  # the last may be shorter

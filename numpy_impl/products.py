@@ -6,7 +6,8 @@ operands. A product somewhat larger than that is faster in pieces below the limi
 
 - the product that waits for time, a few states times W, thousands of times with the same W (`state_product`): W is
   cut into panels of columns once. At B = 4, H = 512 that is 2 to 3 times faster, at B = 32 a third.
-- products with one long side, as between states and the readout of a large vocabulary (`product`): a quarter.
+- products with one long side, as between states and the readout of a large vocabulary (`product`): a quarter. So do
+  sums over a long time: a gradient of 100 x 100 from 10,000 steps.
 
 Where a machine has no such second way the pieces would cost a little, so `panels_pay` asks which machine it is. It
 does not measure: pieces may round differently, the clock answers differently on a busy day, and a run of the same seed
@@ -28,6 +29,8 @@ SMALL = 1_000_000
 """Up to so many multiplications OpenBLAS calls a product small."""
 SHORTEST = 16
 """Pieces with fewer rows or columns than this lose more than they win."""
+FEWEST = 100
+"""Sums of fewer terms than this cost too many additions: a gradient of 100 x 100 is summed so, one of 128 x 128 not."""
 COPY_PAYS = 2
 """A row times W^T is nearly as fast as times a copy of it; the copy pays from so many times H steps on."""
 SWITCH = "NUMPY_IMPL_PANELS"
@@ -71,7 +74,7 @@ def product(
         if max(M, K) < N:
             return _by_columns(a, b, out, piece(N, M * K, workspace), workspace)
         if max(M, N) < K:
-            return _by_terms(a, b, out, piece(K, M * N, workspace))
+            return _by_terms(a, b, out, SMALL // (M * N), workspace)
     return a.dot(b, out=out)
 
 
@@ -98,23 +101,30 @@ def _by_columns(
 
 
 def _by_terms(
-    a: Real[np.ndarray, "M K"], b: Real[np.ndarray, "K N"], out: Real[np.ndarray, "M N"], terms: int
+    a: Real[np.ndarray, "M K"], b: Real[np.ndarray, "K N"], out: Real[np.ndarray, "M N"], terms: int, workspace: Fresh
 ) -> Real[np.ndarray, "M N"]:
-    """So many terms of the sum at a time, if the partial sums are small beside what is read."""
-    (M, K), N = a.shape, b.shape[1]
-    if (M + N) * terms <= M * N * SHORTEST:
-        return a.dot(b, out=out)
-    P = K // terms
-    return np.matmul(a.reshape(M, P, terms).transpose(1, 0, 2), b.reshape(P, terms, N)).sum(axis=0, out=out)
+    """So many terms of the sum at a time; what they come to is added up while it is still in the cache."""
+    if terms < FEWEST or not _cuts(workspace):
+        return a.dot(b, out)
+    partial = workspace.empty("partial", out.shape, out.dtype)
+    a[:, :terms].dot(b[:terms], out)
+    for start in range(terms, a.shape[1], terms):
+        some = slice(start, start + terms)
+        np.add(out, a[:, some].dot(b[some], partial), out)
+    return out
 
 
 def piece(side: int, others: int, workspace: Fresh = FRESH) -> int:
     """Return the largest divisor of `side` that times `others` is small; 0 if the side is to stay whole."""
     if side * others <= SMALL or SHORTEST * others > SMALL:
         return 0
-    if not (panels_pay() if workspace.panels is None else workspace.panels):
+    if not _cuts(workspace):
         return 0
     return _largest_divisor(side, SMALL // others)
+
+
+def _cuts(workspace: Fresh) -> bool:
+    return panels_pay() if workspace.panels is None else workspace.panels
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,8 @@ gradient of W_hh, a sum over time of da_t h_{t-1}^T, is one product of two matri
 computed can hold its input projection: `rnn_forward_` turns the one into the other and needs no second array.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from numpy_impl.chunks import carry_in_chunks, goes_in_chunks, windows_backwards
@@ -45,16 +47,28 @@ def rnn_forward_(
 ) -> Real[np.ndarray, "slots B H"]:
     """Run the recurrence in place: slot 0 is h_0, the others hold the input projection and become h_1..h_T."""
     check_nonlinearity(nonlinearity)
-    slots, B, H = states.shape
-    times, W_hh_T = state_product(W_hh.T, slots - 1, B, workspace)
-    carry = workspace.empty("carry", (B, H), states.dtype)
+    slots, B, _ = states.shape
+    times, carry = _product_over_time(W_hh.T, slots - 1, B, workspace)
     add, activate = np.add, activation(nonlinearity)
     h, *rest = workspace.steps(states)
     for a in rest:
-        times(h, W_hh_T, carry)
+        times(h, carry)
         add(a, carry, a)
         h = activate(a, a)
     return states
+
+
+def _product_over_time(
+    W: Real[np.ndarray, "H H"], T: int, B: int, workspace: Fresh
+) -> tuple[Callable[..., object], Real[np.ndarray, "*B H"]]:
+    """Prepare T calls of `times(h, out)`, which writes h W for the state of a step as `Fresh.steps` gives it.
+
+    Return `times`, and an `out`. A batch of one is a vector, and BLAS takes W^T h as it lies there.
+    """
+    if B == 1:
+        return W.T.dot, workspace.empty("carry", (len(W),), W.dtype)
+    times, prepared = state_product(W, T, B, workspace)
+    return lambda h, out: times(h, prepared, out), workspace.empty("carry", (B, len(W)), W.dtype)
 
 
 def rnn_backward(
@@ -94,7 +108,7 @@ def rnn_backward(
         for start in range(0, len(dh), k):
             chunk = slice(start, start + k)
             _carry_serial(dh[chunk], h[chunk], W_hh, nonlinearity, da[chunk], None, workspace)
-    elif goes_in_chunks(*dh.shape[:2]):
+    elif goes_in_chunks(len(dh), dh.shape[1], dh.dtype):
         _carry_long(dh, h, W_hh, nonlinearity, da, workspace)
     else:
         _carry_serial(dh, h, W_hh, nonlinearity, da, None, workspace)
@@ -111,18 +125,15 @@ def _carry_serial(
     workspace: Fresh,
 ) -> None:
     """From the last step to the first. `later` is da of the step after the last; None: nothing comes from there."""
-    T, B, H = dh.shape
-    times, W_hh = state_product(W_hh, T, B, workspace)
-    carry = workspace.empty("carry", (B, H), dh.dtype)
+    times, carry = _product_over_time(W_hh, len(dh), dh.shape[1], workspace)
     add, multiply, steps = np.add, np.multiply, workspace.steps
     df = slopes_backwards(h, nonlinearity, workspace)
     backwards = zip(reversed(steps(dh)), df, reversed(steps(da)), strict=True)
-    if later is None:
-        later = multiply(*next(backwards))
-    for dh_t, df_t, da_t in backwards:
-        times(later, W_hh, carry)
+    da_t = multiply(*next(backwards)) if later is None else steps(later[None])[0]
+    for dh_t, df_t, out in backwards:
+        times(da_t, carry)
         add(dh_t, carry, dh_t)
-        later = multiply(dh_t, df_t, da_t)
+        da_t = multiply(dh_t, df_t, out)
 
 
 def _carry_long(

@@ -11,10 +11,11 @@ A batch of one needs no axis: states are vectors, and a_t = W_xh x_t + b_h + W_h
 
 import numpy as np
 
+from numpy_impl.aligned import aligned_empty
 from numpy_impl.flat import Flat
 from numpy_impl.inputs import NO_TOKEN, ONE_HOT_LIMIT, ONE_HOT_TOKENS, Input, unit_rows
 from numpy_impl.nonlinearity import activation, slope
-from numpy_impl.products import COPY_PAYS, SMALL
+from numpy_impl.products import SMALL
 from numpy_impl.shapes import Ids, Params, Real
 from numpy_impl.sums import ones, row_starts, total
 from numpy_impl.validate import NONLINEARITIES, check_params
@@ -58,7 +59,7 @@ def _step_for(params: Flat, T: int, nonlinearity: str, workspace: Workspace) -> 
     """Return a step for these sizes if they are small: then every product is a plain one, ids are one-hot vectors."""
     check_params(params)
     (H, I), V = params["W_xh"].shape, len(params["W_hy"])
-    small = 0 < T <= LONGEST and T < COPY_PAYS * H and T * H * max(H, V) <= SMALL
+    small = 0 < T <= LONGEST and T * H * max(H, V) <= SMALL
     few = max(I, V) <= ONE_HOT_TOKENS and T * I <= ONE_HOT_LIMIT
     return Short(params, T, nonlinearity, workspace) if small and few and nonlinearity in NONLINEARITIES else None
 
@@ -72,7 +73,7 @@ class Short:
         self.nonlinearity, self.activate = nonlinearity, activation(nonlinearity)
         self.grads = workspace.gradients(params)
         # states h_0..h_T, and what waits for time
-        self.states, self.carry = np.empty((T + 1, H), dtype), np.empty(H, dtype)
+        self.states, self.carry = aligned_empty((T + 1, H), dtype), aligned_empty((H,), dtype)
         self.first, *self.steps = self.states
         self.h, self.before = self.states[1:], self.states[:-1]
         self.bias, self.columns = np.empty((T, H), dtype), np.empty((H, T), dtype)

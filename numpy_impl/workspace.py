@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from numpy_impl.aligned import aligned_empty
 from numpy_impl.flat import Flat, Layout
 from numpy_impl.shapes import Params
 
@@ -39,8 +40,8 @@ class Fresh:
         return np.empty(shape, dtype)
 
     def steps(self, array: np.ndarray) -> Steps:
-        """Return something that gives array[0], array[1] ... in either direction."""
-        return array
+        """Return something that gives array[0], array[1] ... in either direction: vectors if the batch is one."""
+        return array[:, 0] if array.ndim > 2 and array.shape[1] == 1 else array
 
     def gradients(self, params: Params) -> Flat:
         """Return an uninitialised array for the gradient of each parameter, all in one vector."""
@@ -65,7 +66,8 @@ class Workspace(Fresh):
 
     def steps(self, array: np.ndarray) -> Steps:
         """Return the list array[0], array[1] ..., made once for an array of this workspace; no list of very many."""
-        return self._steps.get(id(array), array)
+        found = self._steps.get(id(array))
+        return super().steps(array) if found is None else found
 
     def gradients(self, params: Params) -> Flat:
         """Return the gradients of parameters of this layout; if they are not in one vector, new ones."""
@@ -92,10 +94,10 @@ class Workspace(Fresh):
         memory = self._memory.get((name, dtype))
         if memory is None or memory.size < prod(shape):
             self._forget(name, dtype)
-            memory = self._memory[name, dtype] = np.empty(prod(shape), dtype)
+            memory = self._memory[name, dtype] = aligned_empty((prod(shape),), dtype)
         array = self._arrays[name, shape, dtype] = memory[: prod(shape)].reshape(shape)
         if len(shape) > 2 and len(array) <= MANY:
-            self._steps[id(array)] = list(array)
+            self._steps[id(array)] = list(super().steps(array))
         return array
 
     def _forget(self, name: str, dtype: np.dtype) -> None:

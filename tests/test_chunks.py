@@ -6,12 +6,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from numpy_impl import chunks, rnn
-from numpy_impl.chunks import CHUNK, LEAST, carry_in_chunks, goes_in_chunks, windows_backwards
+from numpy_impl.chunks import CHUNK, carry_in_chunks, goes_in_chunks, windows_backwards
 from numpy_impl.rnn import rnn_backward, rnn_forward
 
+LEAST = 10 * CHUNK
+"""Steps of the sequences here; whether to go in chunks pays is another question."""
 DTYPES = [np.float32, np.float64, np.longdouble]
 ULPS = 64
 """Two orders of summation along a gradient that lives for tens of steps; of the largest entry of the step."""
+
+
+@pytest.fixture(autouse=True)
+def _in_chunks(monkeypatch):
+    """Go in chunks in every dtype, and with fewer steps than pay."""
+    monkeypatch.setattr(rnn, "goes_in_chunks", lambda T, B, dtype: T >= LEAST)
 
 
 def problem(T: int, B: int = 1, H: int = 8, gain: float = 0.8, dtype: type = np.float64, nonlinearity: str = "tanh"):
@@ -26,7 +34,7 @@ def problem(T: int, B: int = 1, H: int = 8, gain: float = 0.8, dtype: type = np.
 
 def serial(monkeypatch, dh, states, W_hh, nonlinearity="tanh"):
     with monkeypatch.context() as patch:
-        patch.setattr(rnn, "goes_in_chunks", lambda T, B: False)
+        patch.setattr(rnn, "goes_in_chunks", lambda T, B, dtype: False)
         completed = dh.copy()
         da, dh0 = rnn_backward(completed, states, W_hh, nonlinearity)
     return completed, da, dh0
@@ -145,10 +153,12 @@ def test_windows_cover_every_step_once(T):
     assert sum(len(range(T)[w]) for w, in_chunks in windows if not in_chunks) == T % CHUNK
 
 
-def test_only_long_and_narrow_sequences_go_in_chunks():
-    assert goes_in_chunks(LEAST, 1)
-    assert not goes_in_chunks(LEAST - 1, 1)
-    assert not goes_in_chunks(LEAST, 32)
+def test_only_long_narrow_and_rough_sequences_go_in_chunks():
+    single = np.dtype(np.float32)
+    assert goes_in_chunks(chunks.LEAST, 1, single)
+    assert not goes_in_chunks(chunks.LEAST - 1, 1, single)
+    assert not goes_in_chunks(chunks.LEAST, 32, single)
+    assert not goes_in_chunks(chunks.LEAST, 1, np.dtype(np.float64))
 
 
 # --- the twins: what the proof is for

@@ -22,6 +22,7 @@ def _tiny(monkeypatch):
     """Let a product be too large from 100 multiplications on, so that a test need not be."""
     monkeypatch.setattr(products, "SMALL", 100)
     monkeypatch.setattr(products, "SHORTEST", 2)
+    monkeypatch.setattr(products, "FEWEST", 2)
     products._largest_divisor.cache_clear()
     yield
     products._largest_divisor.cache_clear()
@@ -100,11 +101,8 @@ CUT = {
     "rows": ((64, 4, 4), (16, 4, 4)),
     "rows of three": ((63, 5, 6), (21, 3, 6)),
     "columns, as rows of the transposed product": ((6, 48, 8), (24, 2, 8)),
-    "terms": ((2, 3, 48), (3, 2, 16)),
     "a prime number of rows": ((67, 4, 4), None),
     "a prime number of columns": ((2, 97, 3), None),
-    "terms, but the partial sums would be too large": ((8, 6, 48), None),
-    "terms, and the partial sums are just too large": ((2, 2, 58), None),
     "two sides equally long": ((10, 10, 2), None),
     "columns and terms equally many": ((2, 10, 10), None),
     "rows and terms equally many": ((10, 2, 10), None),
@@ -121,6 +119,29 @@ def test_a_product_is_cut_along_its_longest_side(monkeypatch, sizes, stack):
         equal_to_the_plain_product(by_product(workspace), M, N, K, np.float64, False)
         assert stacks == expected
         stacks.clear()
+
+
+TERMS = {
+    "three times 16 of 48": ((2, 3, 48), 3),
+    "24 times two of 48": ((8, 6, 48), 24),
+    "25, 25, and 8 that are left": ((2, 2, 58), 3),
+    "not fewer than two": ((7, 8, 58), 1),
+    "small": ((2, 2, 25), 1),
+}
+
+
+@pytest.mark.usefixtures("_tiny")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("sizes", "sums"), TERMS.values(), ids=TERMS)
+def test_a_sum_of_many_terms_is_cut(monkeypatch, sizes, sums, transposed, dtype):
+    (M, N, K), seen, add = sizes, [], np.add
+    for workspace, expected in ((PIECES, sums), (WHOLE, 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "add", lambda a, b, out: seen.append(a.shape) or add(a, b, out))
+            equal_to_the_plain_product(by_product(workspace), M, N, K, dtype, transposed)
+        assert seen == [(M, N)] * (expected - 1)
+        seen.clear()
 
 
 @given(st.integers(1, 5000), st.integers(1, 100_000))

@@ -53,7 +53,7 @@ def test_short_sequences(size, dtype, options):
         gives_the_bits_of_the_model(*draw(seed, *size, dtype), workspace, **options)
     params, x, y, _ = draw(3, *size, dtype)
     gives_the_bits_of_the_model(params, np.maximum(x, 0), y, None, workspace, **options)
-    assert taken(workspace) is (size[0] < 2 * size[2])
+    assert taken(workspace)
 
 
 @pytest.mark.parametrize("biases", BIASES, ids=str)
@@ -150,7 +150,7 @@ def test_what_is_not_plain_is_left_to_the_model(left):
 
 @pytest.mark.parametrize(
     ("limits", "T"),
-    [({}, LONGEST + 1), ({"COPY_PAYS": 1}, 7), ({"SMALL": 9 * 7 * 7 - 1}, 9), ({"ONE_HOT_LIMIT": 9 * 6 - 1}, 9)],
+    [({}, LONGEST + 1), ({"SMALL": 9 * 7 * 7 - 1}, 9), ({"ONE_HOT_LIMIT": 9 * 6 - 1}, 9)],
 )
 def test_what_is_not_small_is_left_to_the_model(monkeypatch, limits, T):
     for name, value in limits.items():
