@@ -17,7 +17,7 @@ from numpy_impl.inputs import NO_TOKEN, ONE_HOT_LIMIT, ONE_HOT_TOKENS, Input, un
 from numpy_impl.nonlinearity import activation, slope
 from numpy_impl.products import SMALL
 from numpy_impl.shapes import Ids, Params, Real
-from numpy_impl.sums import ones, row_starts, total
+from numpy_impl.sums import ones, row_starts, sum_rows, total
 from numpy_impl.validate import NONLINEARITIES, check_params
 from numpy_impl.workspace import Fresh, Workspace
 
@@ -88,7 +88,7 @@ class Short:
         self.da_T = self.dh.T
         self.last, *self.earlier = list(zip(self.dh, self.df, strict=True))[::-1]
         self.one_hot, self.unit_I, self.unit_V = np.empty((T, I), dtype), *(unit_rows(n, dtype.char) for n in (I, V))
-        self.ones_T, self.ones_V, self.targets = ones(T, dtype.char), ones(V, dtype.char), dtype.type(T)
+        self.ones_T, self.targets = ones(T, dtype.char), dtype.type(T)
 
     def can_start(self, h0: np.ndarray) -> bool:
         """Return whether `h0` is a first state."""
@@ -148,7 +148,7 @@ class Short:
         np.subtract(z, repeated, z)
         self.entries.take(np.add(self.starts, y, at), None, self.picked, "clip")
         p = np.exp(z, z)
-        p.dot(self.ones_V, losses)
+        sum_rows(p, losses)
         repeated[...] = self.sums_column
         np.divide(p, repeated, p)
         loss = total(np.subtract(np.log(losses, losses), self.picked, losses))

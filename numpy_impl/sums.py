@@ -21,11 +21,11 @@ OVERREAD = 5
 can make NumPy warn of an invalid value that nobody computed."""
 
 
-def sum_rows(a: Real[np.ndarray, "N M"]) -> Real[np.ndarray, "N"]:
+def sum_rows(a: Real[np.ndarray, "N M"], out: Real[np.ndarray, "N"] | None = None) -> Real[np.ndarray, "N"]:
     """Sum each row."""
     if a.shape[1] == OVERREAD:
-        return np.add.reduce(a, 1)
-    return a.dot(ones(a.shape[1], a.dtype.char))
+        return np.add.reduce(a, axis=1, out=out)
+    return a.dot(ones(a.shape[1], a.dtype.char), out)
 
 
 def sum_columns(a: Real[np.ndarray, "N M"], out: Real[np.ndarray, "M"] | None = None) -> Real[np.ndarray, "M"]:

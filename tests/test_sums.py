@@ -37,6 +37,13 @@ def test_columns_are_summed_into_the_array_that_is_given():
     np.testing.assert_array_equal(out, a.sum(axis=0))
 
 
+@pytest.mark.parametrize("M", [4, 5, 6])
+def test_rows_are_summed_into_the_array_that_is_given(M):
+    a, out = whole_numbers((3, M), np.float64), np.full(3, np.nan)
+    assert sum_rows(a, out) is out
+    np.testing.assert_array_equal(out, a.sum(axis=1))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("n", [1, 7, SHORT, SHORT + 1])
 def test_all_elements_are_summed(n, dtype):
