@@ -23,7 +23,7 @@ from numpy_impl.workspace import FRESH, Fresh
 
 __all__ = ["Lean", "lean_loss_and_grads", "readout"]
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """So many logits exist at a time."""
 
 
