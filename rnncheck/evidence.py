@@ -24,13 +24,16 @@ class Evidence:
     """The first wrong array of the first failed check, and how the error of every array grows over time.
 
     `over_time` holds, for the longest case that failed, the largest error of each step over the largest right value.
+    `steps` and `longest_steps` number the steps, from 1: of a long case the stored answer holds some only.
     """
 
     case: Case
     array: str
     candidate: np.ndarray
     reference: np.ndarray
+    steps: tuple[int, ...] = ()
     longest: str = ""
+    longest_steps: tuple[int, ...] = ()
     over_time: Arrays = field(default_factory=dict)
 
 
@@ -45,7 +48,9 @@ def gather(inquiry: Inquiry, report: Report) -> Evidence | None:
         pairs = _pairs(case, bench)
         if array in pairs and isinstance(case, RNNCase):
             longest = max((c.source.make() for c, _ in asked if c.source), key=lambda c: len(c.arrays().get("x", "")))
-            return Evidence(case, array, *pairs[array], longest.name, _over_time(_pairs(longest, bench)))
+            over_time = _over_time(_pairs(longest, bench))
+            steps, longest_steps = _steps(case, bench), _steps(longest, bench)
+            return Evidence(case, array, *pairs[array], steps, longest.name, longest_steps, over_time)
     return None
 
 
@@ -73,6 +78,12 @@ def _pairs(case: Case, bench: Bench) -> dict[str, tuple[np.ndarray, np.ndarray]]
         if candidate.shape == reference.shape and candidate.dtype.kind == reference.dtype.kind == "f":
             found[name] = candidate, reference
     return found
+
+
+def _steps(case: Case, bench: Bench) -> tuple[int, ...]:
+    """Return the numbers of the time steps that the oracle knows, from 1."""
+    steps = bench.ask_oracle(case).steps
+    return tuple(step + 1 for step in (range(len(case.arrays().get("x", ()))) if steps is None else steps))
 
 
 def _over_time(pairs: dict[str, tuple[np.ndarray, np.ndarray]]) -> Arrays:

@@ -231,6 +231,8 @@ def test_the_page_holds_everything_and_needs_nothing(class_of_three):
         assert f'<a href="#s{number}">{name}</a>' in page
         assert f'<h2 id="s{number}"' in page
     assert "derivative of an already activated value" in page
+    assert re.search(r"FAILED gradients\[T=1-B=2\S*\], and \d+ more like it: dW_hh is wrong", page)
+    assert page.count("dW_hh is wrong, [") == 1  # not once for every case
     assert re.search(r"dW_xh is wrong, \[\d+, \d+\] is -?\d+\.\d+, right is -?\d+\.\d+", page)
     assert not re.search(r"(src|href)=.(?!#)|<script|@import|url\(", page)
     assert "/tmp" not in page.replace("FAILED", "")

@@ -170,14 +170,22 @@ def _read(none: Result, report: Mapping[str, Any]) -> Result:
 
 
 def _findings(report: Mapping[str, Any]) -> list[str]:
-    """Return the causes with their cures, the first failed checks, and the notes."""
+    """Return the causes with their cures, the failed checks, those that say the same once, and the notes."""
     lines = []
     for cause in (report["diagnosis"] or {"causes": []})["causes"]:
         lines.append(f"likely cause: {cause['what']}")
         lines += [f"change: {cause['change']}"] if cause["change"] else []
-    failed = [outcome for outcome in report["outcomes"] if outcome["verdict"] == "failed"]
-    lines += [f"FAILED {o['check']}: {_why(o)}{_values(o)}" for o in failed[:FINDINGS]]
-    lines += [f"and {len(failed) - FINDINGS} more failed"] if len(failed) > FINDINGS else []
+    alike: dict[str, list[Mapping[str, Any]]] = {}
+    for outcome in report["outcomes"]:
+        if outcome["verdict"] == "failed":
+            alike.setdefault(_why(outcome), []).append(outcome)
+    kinds = list(alike.items())
+    for why, (first, *more) in kinds[:FINDINGS]:
+        lines.append(
+            f"FAILED {first['check']}{f', and {len(more)} more like it' if more else ''}: {why}{_values(first)}"
+        )
+    left = sum(len(outcomes) for _, outcomes in kinds[FINDINGS:])
+    lines += [f"and {left} more failed"] if left else []
     return lines + [f"note: {note}" for note in report["notes"] if not note.startswith("protections")]
 
 

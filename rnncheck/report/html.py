@@ -70,11 +70,11 @@ def _drawn(report: Report, evidence: Evidence | None) -> dict[str, Any] | None:
         with np.errstate(invalid="ignore"):
             errors = np.nan_to_num(np.abs(candidate - reference), nan=np.inf).reshape(len(reference), -1).max(axis=1)
         step = int(errors.argmax())
-        candidate, reference, where = candidate[step], reference[step], f", row {step + 1} of its time axis"
+        candidate, reference, where = candidate[step], reference[step], f", step {evidence.steps[step]}"
     matrices = [np.atleast_2d(array) for array in (candidate, reference)]
     return {
         "title": f"{evidence.array} in {evidence.case.name}{where}",
         "heat_map": heat_map(*matrices),
         "longest": evidence.longest,
-        "over_time": error_over_time(evidence.over_time) if evidence.over_time else "",
+        "over_time": error_over_time(evidence.over_time, evidence.longest_steps) if evidence.over_time else "",
     }

@@ -20,14 +20,16 @@ LARGEST = 1e30
 """What is drawn for an error that is not finite."""
 
 
-def error_over_time(errors: Mapping[str, np.ndarray]) -> str:
-    """Draw the error of every array that has a time axis, step by step."""
+def error_over_time(errors: Mapping[str, np.ndarray], steps: Sequence[int]) -> str:
+    """Draw the error of every array that has a time axis at these steps; no line crosses a gap between them."""
+    parts = np.split(np.arange(len(steps)), np.flatnonzero(np.diff(steps) > 1) + 1)
+    times = np.concatenate([[*np.take(steps, part), np.nan] for part in parts])
     figure = Figure(figsize=(5.5, 2.8), layout="constrained")
     axes = figure.add_subplot()
     for name, error in errors.items():
-        axes.plot(
-            np.arange(1, len(error) + 1), np.maximum(_finite(error), LOWEST), marker="o", markersize=3, label=name
-        )
+        drawn = np.maximum(_finite(error), LOWEST)
+        heights = np.concatenate([[*drawn[part], np.nan] for part in parts])
+        axes.plot(times, heights, marker="o", markersize=3, label=name)
     axes.set(xlabel="time step t", ylabel="error / largest value", yscale="log")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return _svg(figure)
