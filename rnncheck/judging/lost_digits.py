@@ -12,7 +12,7 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.trace import Trace
 
-__all__ = ["lost_digits"]
+__all__ = ["lost_digits", "lost_in_loss"]
 
 
 def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -47,12 +47,16 @@ def lost_digits(case: RNNCase, reference: Trace, rng: np.random.Generator) -> di
 
 def _of_small_losses(case: RNNCase, logits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return an error of the loss: at each target that counts, one rounding of z_y, or of the 1 in log(1 + ...)."""
+    each = lost_in_loss(case, logits) * rng.choice([-1.0, 1.0], size=case.y.shape)
+    return each if case.reduction == "none" else np.asarray(each.sum())
+
+
+def lost_in_loss(case: RNNCase, logits: np.ndarray) -> np.ndarray:
+    """Return, for each target and per unit of u, what it may lose: a rounding of z_y, or of 1; a share under a mean."""
     kept = case.y != case.ignore_index
     z_y = np.take_along_axis(np.asarray(logits, np.float64), np.where(kept, case.y, 0)[..., None], -1)[..., 0]
-    each = np.where(kept, np.maximum(np.abs(z_y), 1) * rng.choice([-1.0, 1.0], size=case.y.shape), 0.0)
-    if case.reduction == "none":
-        return each
-    return np.asarray(each.sum() / (max(np.count_nonzero(kept), 1) if case.reduction == "mean" else 1))
+    count = max(np.count_nonzero(kept), 1) if case.reduction == "mean" else 1
+    return np.where(kept, np.maximum(np.abs(z_y), 1), 0.0) / count
 
 
 def _of_certain_targets(case: RNNCase, rng: np.random.Generator) -> np.ndarray:

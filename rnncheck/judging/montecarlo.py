@@ -8,13 +8,16 @@ makes every step round alike) and eta for underflow:
     each element        |d_ij| - eta          <= 64 sqrt(sigma_ij^2 + f_ij^2 + (0.1 r)^2)
     nothing to round    candidate_ij = 0 exactly where sigma_ij = 0 and ref_ij = 0
 
+A loss is a sum of log sum exp z - z_y, and small beside z_y where targets are confident: there its f is larger by a
+quarter of u for each z_y that is added up, or for the 1 in log(1 + ...), since one rounding of them may repeat as well.
+
 The second layer sees one wrong small entry beside large ones. An array with a time axis is judged one step at a time:
 taken whole, a 1 % error in its last step would drown. All this is arithmetic on stored numbers and needs no torch.
 """
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,12 +39,16 @@ SUMMED = ("loss", "dW_hy", "db_y", "dW_hh", "dW_xh", "db_h")
 
 @dataclass(frozen=True, eq=False)
 class MonteCarloRule:
-    """The rule for one array: `sigma` per unit of u, `terms` summed over time and batch; `timed` judges each step."""
+    """The rule for one array: `sigma` per unit of u, `terms` summed over time and batch; `timed` judges each step.
+
+    `lost` is added to f, per unit of u: what may repeat in every term and is larger than the terms.
+    """
 
     sigma: np.ndarray
     dtype: np.dtype
     terms: int = 0
     timed: bool = False
+    lost: float = 0.0
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the place with the largest margin, of both layers."""
@@ -54,7 +61,7 @@ class MonteCarloRule:
         """Return every element's error in units of the two layers; infinite where it must be 0 and is not."""
         u = unit_roundoff(self.dtype)
         sigma = u * self.sigma.astype(np.float64)
-        f = (2 + self.terms / 32) * u * np.abs(reference)
+        f = (2 + self.terms / 32) * u * np.abs(reference) + self.lost * u
         d = np.abs(np.asarray(candidate, np.float64) - reference)
         exact = (self.sigma == 0) & (reference == 0)
         error = np.where(exact, d, np.maximum(d - underflow(self.dtype), 0))
@@ -66,17 +73,22 @@ class MonteCarloRule:
 
 @dataclass(frozen=True, eq=False)
 class MonteCarlo:
-    """The tolerance of one case. `gates` says "ok" for an array that can be judged, and otherwise why it cannot be."""
+    """The tolerance of one case. `gates` says "ok" for an array that can be judged, and otherwise why it cannot be.
+
+    `lost`: see `MonteCarloRule`, by the name of the array.
+    """
 
     case: RNNCase
     sigma: Mapping[str, np.ndarray]
     gates: Mapping[str, str]
+    lost: Mapping[str, float] = field(default_factory=dict)
 
     def rule(self, array: str) -> MonteCarloRule | NotComparable:
         """Return the rule for `array`."""
         if self.gates[array] != "ok":
             return NotComparable(self.gates[array])
-        return MonteCarloRule(self.sigma[array], self.case.dtype, summed_terms(self.case, array), array in TIMED)
+        lost = self.lost.get(array, 0.0)
+        return MonteCarloRule(self.sigma[array], self.case.dtype, summed_terms(self.case, array), array in TIMED, lost)
 
 
 def summed_terms(case: RNNCase, array: str) -> int:

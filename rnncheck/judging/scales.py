@@ -8,6 +8,7 @@ import numpy as np
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.judging.arithmetic import Arithmetic
+from rnncheck.judging.lost_digits import lost_in_loss
 from rnncheck.judging.montecarlo import MonteCarlo, gate
 from rnncheck.judging.tolerance import Tolerance
 from rnncheck.trace import TIMED, Trace
@@ -68,7 +69,8 @@ def _reference(case: RNNCase, leaves: dict[str, "Tensor"]) -> dict[str, "Tensor"
 def noisy_tolerance(case: RNNCase, trace: Trace) -> MonteCarlo:
     """Measure the tolerance of a fresh case."""
     _, sigma, gates = scales(case)
-    return MonteCarlo(case, sigma, gates)
+    repeated = {} if case.reduction == "none" else {"loss": float(lost_in_loss(case, trace["logits"]).sum()) / 4}
+    return MonteCarlo(case, sigma, gates, repeated)
 
 
 def stored(sigma: np.ndarray) -> np.ndarray:
