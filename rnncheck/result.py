@@ -163,10 +163,18 @@ class Report:
         return table(self)
 
     @property
+    def crash(self) -> str:
+        """How it ended where every check that was asked ended so, and nothing was compared; empty otherwise."""
+        asked = [o for o in self.outcomes if o.verdict is not Verdict.NOT_SHOWN]
+        if not asked or any(o.verdict is not Verdict.FAILED or o.comparisons for o in asked):
+            return ""
+        return asked[0].message
+
+    @property
     def exit_code(self) -> int:
         """0 agree, 1 differ, 2 could not run as planned, 3 nothing comparable (or more than 5 % not comparable)."""
         if self.count(Verdict.FAILED):
-            return 1
+            return 2 if self.crash else 1
         if not self.complete:
             return 2
         judged = self.count(Verdict.PASSED)

@@ -102,6 +102,8 @@ def verdict(report: Report) -> str:
     if report.exit_code == 1:
         failed = f"DIFFER: {report.count(Verdict.FAILED)} of {report.run} checks failed"
         return failed if report.complete else f"{failed}, and {_unfinished(report)}"
+    if report.crash:
+        return f"COULD NOT RUN: it ends so in every case that is asked: {report.crash}"
     if report.exit_code == 2:
         return f"COULD NOT RUN: {_unfinished(report)}, so this run proves nothing"
     left = report.count(Verdict.PASSED)
