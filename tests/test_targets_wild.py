@@ -1,5 +1,6 @@
 """Networks in styles that were once misread, each right and with one mistake; and what must not be called wrong."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from rnncheck.check import check_rnn
 from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.target import load_target
+from rnncheck.targets.guards import guarded, unguard
 
 LAST_STEP = """
 import numpy as np
@@ -144,6 +146,13 @@ class Scratch:
         return loss, g
 """
 SOLO = OBJECT.replace("VALUE", "v").replace("GRAD", "d")
+KEPT = "self.keep = (np.random.rand(len(x), len(self.bh.v)) > 0.5) * 2"
+OBJECT_WITH_DROPOUT = (
+    SOLO.replace("        for t, i in enumerate(x):", f"        {KEPT}\n        for t, i in enumerate(x):")
+    .replace("self.wy.v @ self.h[t]", "self.wy.v @ (self.keep[t] * self.h[t])")
+    .replace("np.outer(self.d[t], self.h[t])", "np.outer(self.d[t], self.keep[t] * self.h[t])")
+    .replace("(self.wy.v.T @ self.d[t] + later)", "(self.keep[t] * (self.wy.v.T @ self.d[t]) + later)")
+)
 STYLES = {
     "one-hot target of the last step": (CLASSES, "self.h[t].T @ da", "self.h[t + 1].T @ da", "dW_hh"),
     "mean of squares, not halved": (SQUARES, "dh = da @ self.Wh.T", "dh = da @ self.Wh", "dW_hh"),  # T = 6, after 1
@@ -237,6 +246,106 @@ def update(z):
 """
     with pytest.raises(NotJudgedError, match="an LSTM or GRU is not judged yet"):
         load_target(str(written(tmp_path, text)), isolated=False)
+
+
+GUARDED = ONE_LIST.replace("np.log(ps[t][y[t], 0])", "np.log(ps[t][y[t], 0] + 1e-12)")
+
+
+def test_what_is_added_against_a_zero_is_a_convention_that_is_told(tmp_path):
+    assert GUARDED != ONE_LIST
+    report = checked(tmp_path, GUARDED)
+    assert report.exit_code == 0, report.failures
+    assert any("convention" in note and "1e-12" in note for note in report.notes)
+    assert not any("convention" in note for note in checked(tmp_path, ONE_LIST).notes)
+
+
+def test_what_changes_the_loss_is_none(tmp_path):
+    report = checked(tmp_path, GUARDED.replace("1e-12", "1e-3"))
+    assert report.exit_code == 1
+    assert report.failures[0][0].earliest.array == "loss"
+
+
+@pytest.mark.parametrize(
+    ("code", "without"),
+    [
+        ("np.log(p + 1e-12)", "np.log(p)"),
+        ("np.log(eps + p)", "np.log(p)"),
+        ("e / (e.sum() + self.epsilon)", "e / e.sum()"),
+        ("y * 10 ** -8 + p", "y * 10 ** -8 + p"),
+        ("g / np.sqrt(m + 1e-08)", "g / np.sqrt(m + 1e-08)"),
+        ("g / (np.sqrt(m) + 1e-08)", "g / (np.sqrt(m) + 1e-08)"),
+        ("g * bound / (total_norm + 1e-06)", "g * bound / (total_norm + 1e-06)"),
+        ("h + 0.001", "h + 0.001"),
+    ],
+)
+def test_only_guards_are_left_out(code, without):
+    tree = ast.parse(code)
+    assert guarded(tree) == (code != without)
+    unguard(tree)
+    assert ast.unparse(tree) == ast.unparse(ast.parse(without))
+
+
+TIED = """
+import numpy as np
+class Tied:
+    def __init__(self, vocab_size, hidden_size):
+        self.E, self.W = np.ones((vocab_size, hidden_size)), np.ones((hidden_size, hidden_size))
+    def forward(self, ids):
+        self.ids, self.h, self.p = ids, [np.zeros(len(self.W))], []
+        for i in ids:
+            self.h.append(np.tanh(self.E[i] + self.W @ self.h[-1]))
+            e = np.exp(self.E @ self.h[-1])
+            self.p.append(e / e.sum())
+        return self.p
+    def backward(self, targets):
+        self.dE, self.dW, later = 0 * self.E, 0 * self.W, 0
+        for t in reversed(range(len(targets))):
+            d = self.p[t].copy(); d[targets[t]] -= 1
+            self.dE += np.outer(d, self.h[t + 1])
+            da = (self.E.T @ d + later) * (1 - self.h[t + 1] ** 2)
+            self.dE[self.ids[t]] += da; self.dW += np.outer(da, self.h[t])
+            later = self.W.T @ da
+"""
+EMBEDDED = """
+import numpy as np
+class Net:
+    def __init__(self, vocab_size, embed_dim, hidden_size):
+        self.E, self.Wx = np.ones((vocab_size, embed_dim)), np.ones((embed_dim, hidden_size))
+        self.Wh, self.Wy = np.ones((hidden_size, hidden_size)), np.ones((hidden_size, vocab_size))
+    def forward(self, ids):
+        h, out = np.zeros(len(self.Wh)), []
+        for i in ids:
+            h = np.tanh(self.E[i] @ self.Wx + h @ self.Wh)
+            out.append(h @ self.Wy)
+        return np.array(out)
+    def backward(self, dlogits):
+        raise NotImplementedError
+"""
+DEEP = EMBEDDED.replace("self.E, self", "self.Wh2, self").replace(
+    "(vocab_size, embed_dim)", "(hidden_size, hidden_size)"
+)
+FUSED = EMBEDDED.replace("(hidden_size, hidden_size)", "(hidden_size, 4 * hidden_size)")
+NOT_YET = {
+    "tied weights": (TIED, "weights that are shared with the input are not judged yet"),
+    "dropout": (OBJECT_WITH_DROPOUT, "draws random numbers while it computes"),
+    "an embedding": (EMBEDDED, r"an embedding \(E\) in front of the network is not judged yet"),
+    "two layers": (DEEP, r"several layers or directions \(Wh2, Wh are 8 by 8\) are not judged yet"),
+    "fused gates": (FUSED, "an LSTM or GRU is not judged yet"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_YET)
+def test_what_is_not_judged_yet_says_why(kind, tmp_path):
+    text, why = NOT_YET[kind]
+    with pytest.raises(NotJudgedError, match=why):
+        load_target(str(written(tmp_path, text)), isolated=False)
+
+
+def test_dropout_that_has_an_argument_is_switched_off(tmp_path):
+    text = OBJECT_WITH_DROPOUT.replace("text, hidden_size", "text, hidden_size, dropout=0.5")
+    text = text.replace("> 0.5) * 2", "> self.dropout) / (1 - self.dropout)")
+    text = text.replace("        n = len(", "        self.dropout = dropout\n        n = len(")
+    assert checked(tmp_path, text).exit_code == 0
 
 
 def written(folder, text) -> Path:

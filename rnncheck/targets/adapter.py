@@ -63,6 +63,8 @@ class Adapter:
         Arrays of an optimiser that is part of the call (Adagrad): they are filled so that its step is linear.
     widen
         Whether what the file keeps as float32 is to be float64, so that it can be judged to all digits.
+    unguard
+        Whether tiny numbers that are added against a zero are left out: `log(p + 1e-12)` is judged as `log(p)`.
     """
 
     source: str
@@ -81,6 +83,7 @@ class Adapter:
     task: str = "every step"
     memory: Sequence[str] = ()
     widen: bool = False
+    unguard: bool = False
 
     @property
     def roles(self) -> set[str]:

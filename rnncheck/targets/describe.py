@@ -26,6 +26,7 @@ COMMENTS = {
     "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
     "fixed": "sizes that the file does not let anybody choose",
     "memory": "what Adagrad remembers",
+    "unguard": "log(p + 1e-12) is judged as log(p); without this, it is a wrong loss",
     "widen": "what the file keeps as float32 is judged as float64; without this, float32 is a fault",
 }
 LONGEST = 90
@@ -64,6 +65,7 @@ def assumptions(adapter: Adapter) -> str:
         *([] if adapter.targets == "classes" else ["squared error of real targets"]),
         _gradients(adapter),
         *(["its float32 as float64"] if adapter.widen else []),
+        *(["without what it adds against log(0), such as 1e-12"] if adapter.unguard else []),
     ]
     return "; ".join(words)
 

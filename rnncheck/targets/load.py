@@ -35,17 +35,26 @@ class Loaded(ModuleType):
         self.siblings: dict[Path, ModuleType] = {}
 
 
-def load(source: Source, override: Mapping[str, Any], V: int, widen: bool = False) -> Loaded:
+def load(
+    source: Source, override: Mapping[str, Any], V: int, widen: bool = False, without_guards: bool = False
+) -> Loaded:
     """Run the harmless part of `source`. `override` gives names their values, whatever the file assigns to them.
 
-    With `widen` what the file keeps as float32 becomes float64.
+    With `widen` what the file keeps as float32 becomes float64; `without_guards`, `log(p + 1e-12)` becomes `log(p)`.
     """
-    return _Loader(source, override, V, widen).run()
+    return _Loader(source, override, V, (widen, without_guards)).run()
 
 
 class _Loader:
-    def __init__(self, source: Source, override: Mapping[str, Any], V: int, widen: bool, parent: Loaded | None = None):
-        self.source, self.override, self.V, self.widen = source, override, V, widen
+    def __init__(
+        self,
+        source: Source,
+        override: Mapping[str, Any],
+        V: int,
+        changes: tuple[bool, bool],
+        parent: Loaded | None = None,
+    ):
+        self.source, self.override, self.V, self.changes = source, override, V, changes
         self.module = Loaded(source)
         if parent is not None:
             self.module.clipping, self.module.siblings = parent.clipping, parent.siblings
@@ -56,9 +65,8 @@ class _Loader:
 
     def run(self) -> Loaded:
         sys.modules[self.module.__name__] = self.module  # dataclasses look their module up
-        tree = rewrite(
-            deepcopy(self.source.tree), self.source.python2, self.widen
-        )  # a file is loaded once for every size
+        tree = deepcopy(self.source.tree)  # a file is loaded once for every size
+        rewrite(tree, self.source.python2, *self.changes)
         self._statements(tree.body)
         self.names |= self.override
         return self.module
@@ -162,7 +170,7 @@ class _Loader:
         if path is None:
             return bring(name, AT_ONCE)
         if path not in self.module.siblings:
-            _Loader(read_source(path), self.override, self.V, self.widen, self.module).run()
+            _Loader(read_source(path), self.override, self.V, self.changes, self.module).run()
         return self.module.siblings[path]
 
     def _beside(self, name: str, level: int) -> Path | None:

@@ -117,7 +117,7 @@ class Adapted:
         constants = {n: eval(_compiled(e, "eval"), values) for n, e in self.adapter.sizes.items()}
         if key not in self._modules:
             with quiet():
-                self._modules[key] = load(self.source, constants, sizes["V"], self.adapter.widen)
+                self._modules[key] = load(self.source, constants, sizes["V"], self.adapter.widen, self.adapter.unguard)
         vars(self._modules[key]).update(constants)
         return self._modules[key]
 

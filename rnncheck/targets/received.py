@@ -18,6 +18,7 @@ CHOICES = {
     "task": ("every step", "last step"),
     "targets": ("classes", "values"),
     "widen": (True, False),
+    "unguard": (True, False),
 }
 LISTS = ("calls", "memory")
 TABLES = ("params", "grads", "trace", "axes", "sizes")

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from rnncheck.targets.guards import unguard
+
 __all__ = ["CLIPPING", "Clipping", "names_for_old_code", "narrow", "rewrite"]
 
 CLIPPING = "_clipping_"
@@ -61,10 +63,12 @@ class Clipping:
         return out
 
 
-def rewrite(tree: ast.Module, python2: bool, widen: bool = False) -> ast.Module:
+def rewrite(tree: ast.Module, python2: bool, widen: bool = False, without_guards: bool = False) -> ast.Module:
     """Return the tree with all changes made; with `widen` also what is float32 in it turned into float64."""
     if widen:
         _widen(tree)
+    if without_guards:
+        unguard(tree)
     return ast.fix_missing_locations(_Rewrite(python2).visit(tree))
 
 

@@ -17,6 +17,7 @@ from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
 from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
+from rnncheck.targets.guards import guarded
 from rnncheck.targets.kinds import GATES, another_kind
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
@@ -50,7 +51,14 @@ def find(source: Source, name: str | None = None) -> Trial:
 class _Search:
     def __init__(self, source: Source, name: str | None):
         self.source, self.name = source, name
-        self.base = Adapter(source.path.name, (), {}, sizes=size_constants(source.tree), widen=narrow(source.tree))
+        self.base = Adapter(
+            source.path.name,
+            (),
+            {},
+            sizes=size_constants(source.tree),
+            widen=narrow(source.tree),
+            unguard=guarded(source.tree),
+        )
         self.work = Adapted(self.base, source=source)
         module = self.work.load(PROBE | {"B": 1, "k": PROBE["T"]})
         self.survey = survey(module, source)
