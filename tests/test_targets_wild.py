@@ -202,7 +202,7 @@ class Adder:
             hs.append(sigmoid(self.A @ x_t + self.B @ hs[-1])); out.append(sigmoid(self.C @ hs[-1]))
         dA, dB, dC, later = 0 * self.A, 0 * self.B, 0 * self.C, 0
         for t in reversed(range(len(x))):
-            d = (out[t] - y[t]) * out[t] * (1 - out[t])
+            d = GRADIENT
             da = (self.C.T @ d + later) * hs[t + 1] * (1 - hs[t + 1])
             dA += np.outer(da, x[t]); dB += np.outer(da, hs[t]); dC += np.outer(d, hs[t + 1])
             later = self.B.T @ da
@@ -210,11 +210,51 @@ class Adder:
 """
 
 
+SQUARED = "(out[t] - y[t]) * out[t] * (1 - out[t])"
+
+
+def test_the_squared_error_of_a_sigmoid_is_judged(tmp_path):
+    report = checked(tmp_path, SIGMOID_OUTPUT.replace("GRADIENT", SQUARED))
+    assert report.exit_code == 0, report.failures
+    assert any("squared error of sigmoid outputs" in note for note in report.notes)
+
+
+def test_the_slope_of_a_sigmoid_may_be_missing_only_beside_a_logarithm(tmp_path):
+    """Without a loss that says so, o - y is not taken for the gradient of a cross-entropy."""
+    text = SIGMOID_OUTPUT.replace("GRADIENT", "out[t] - y[t]")
+    with pytest.raises(NotJudgedError, match="nothing that it computes is that of a plain RNN"):
+        load_target(str(written(tmp_path, text)), isolated=False)
+    shown = text + "        return -sum(np.sum(b * np.log(a) + (1 - b) * np.log(1 - a)) for a, b in zip(out, y))\n"
+    report = checked(tmp_path, shown)
+    assert report.exit_code == 0, report.failures
+    squares = text + "        return sum(np.sum((a - b) ** 2) for a, b in zip(out, y))\n"
+    assert checked(tmp_path, squares).exit_code == 1
+
+
+def test_a_loss_of_squares_must_have_the_scale_of_its_gradient(tmp_path):
+    loss = "        return np.mean((np.array(out) - y) ** 2)\n"
+    right = SIGMOID_OUTPUT.replace("GRADIENT", f"2 / y.size * {SQUARED}") + loss
+    assert checked(tmp_path, right).exit_code == 0
+    assert checked(tmp_path, right.replace("2 / y.size", "1 / y.size")).exit_code == 1
+
+
+def test_what_is_returned_may_be_the_update(tmp_path):
+    start = SIGMOID_OUTPUT.index("        self.A -=")
+    ending = "        return {'A': -alpha * dA, 'B': -alpha * dB, 'C': -alpha * dC}\n"
+    text = SIGMOID_OUTPUT[:start].replace("GRADIENT", SQUARED) + ending
+    report = checked(tmp_path, text)
+    assert report.exit_code == 0, report.failures
+    assert any("returned as updates, negated" in note for note in report.notes)
+    assert checked(tmp_path, text.replace("-alpha * dB", "-alpha * dB.T")).exit_code == 1
+
+
 def test_a_loss_that_is_not_known_is_not_called_wrong(tmp_path):
     with pytest.raises(
         UserError, match="class Adder runs, but nothing that it computes is that of a plain RNN with so"
     ):
-        load_target(str(written(tmp_path, SIGMOID_OUTPUT)), isolated=False)
+        load_target(
+            str(written(tmp_path, SIGMOID_OUTPUT.replace("GRADIENT", "np.sign(out[t] - y[t])"))), isolated=False
+        )
 
 
 def test_a_forward_pass_that_is_wrong_without_a_softmax_is_still_called_wrong(tmp_path):

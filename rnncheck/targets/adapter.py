@@ -54,13 +54,16 @@ class Adapter:
         What to multiply the loss and the gradients by to get those of the loss summed over time and batch: `"T"` if
         it is the mean over time, `"-1"` if gradients are negated.
     targets
-        "classes", or "values": the loss is half the squared error of real targets, summed.
+        "classes": softmax with cross-entropy; "values", "sigmoid values": half the squared error of real targets,
+        summed; "sigmoid cross-entropy".
     task
         "every step", or "last step": only the last step has a loss.
     fixed
         Sizes that the file does not let anybody choose: `{"H": 100}`.
     memory
         Arrays of an optimiser that is part of the call (Adagrad): they are filled so that its step is linear.
+    lr
+        The learning rate that is passed where gradients are read: 1 if what is returned is the update.
     widen
         Whether what the file keeps as float32 is to be float64, so that it can be judged to all digits.
     unguard
@@ -82,6 +85,7 @@ class Adapter:
     fixed: Mapping[str, int] = field(default_factory=dict)
     task: str = "every step"
     memory: Sequence[str] = ()
+    lr: float = 0.0
     widen: bool = False
     unguard: bool = False
 

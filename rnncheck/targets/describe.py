@@ -7,6 +7,7 @@ from typing import Any
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.conventions import FAMILIES
 from rnncheck.targets.layout import axes_of
+from rnncheck.targets.outputs import KINDS
 from rnncheck.targets.roles import last_word
 from rnncheck.targets.shelf import locate
 
@@ -26,6 +27,7 @@ COMMENTS = {
     "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
     "fixed": "sizes that the file does not let anybody choose",
     "memory": "what Adagrad remembers",
+    "lr": "the learning rate that is passed; 1: what is returned is the update, the gradient times this",
     "unguard": "log(p + 1e-12) is judged as log(p); without this, it is a wrong loss",
     "widen": "what the file keeps as float32 is judged as float64; without this, float32 is a fault",
 }
@@ -62,7 +64,7 @@ def assumptions(adapter: Adapter) -> str:
         *([] if adapter.batched else ["one sequence at a time"]),
         *([] if adapter.task == "every step" else ["a target at the last step only"]),
         *([] if adapter.nonlinearity == "tanh" else [f"{adapter.nonlinearity} states"]),
-        *([] if adapter.targets == "classes" else ["squared error of real targets"]),
+        *([] if adapter.targets == "classes" else [KINDS[adapter.targets]]),
         _gradients(adapter),
         *(["its float32 as float64"] if adapter.widen else []),
         *(["without what it adds against log(0), such as 1e-12"] if adapter.unguard else []),
@@ -77,7 +79,7 @@ def _short(expression: str) -> str:
 
 
 def _reduction(scale: str) -> str:
-    return {"1": "sum", "T": "mean over time", "B": "mean over the batch", "T * B": "mean"}.get(
+    return {"1": "sum", "0.5": "sum, doubled", "T": "mean over time", "B": "mean over the batch", "T * B": "mean"}.get(
         scale, f"sum / ({scale})"
     )
 
@@ -85,12 +87,16 @@ def _reduction(scale: str) -> str:
 def _gradients(adapter: Adapter) -> str:
     scale = adapter.grad_scale.removeprefix("-").strip("()")
     negated = ", negated" if adapter.grad_scale.startswith("-") else ""
-    of = "" if scale in ("1", adapter.loss_scale) else f", those of the {_reduction(scale)}"
+    of = (
+        ""
+        if scale == "1" or (scale == adapter.loss_scale and "loss" in adapter.trace)
+        else f", those of the {_reduction(scale)}"
+    )
     where = "read off the applied update" if adapter.grads == DIFFERENCE else "as "
     if adapter.grads != DIFFERENCE and not isinstance(adapter.grads, str):
         returned = any(e.startswith(("out", "grads")) for e in adapter.grads.values())
         where = (
-            "returned"
+            ("returned" if not adapter.lr else "returned as updates")
             if returned
             else "kept as attributes"
             if any("rnn." in e for e in adapter.grads.values())

@@ -148,7 +148,7 @@ def _problem(case: RNNCase, adapter: Adapter) -> Names:
         x = np.where((x == NO_TOKEN)[..., None], 0, np.eye(case.sizes["I"])[x]).astype(dtype)
     names["x"] = give(x, "T B N" if x.ndim == 3 else "T B", axes.get("x", "T"))
     names["h0"] = give(h0, "B N", axes.get("h0", "N"))
-    if adapter.targets == "values":
+    if adapter.targets != "classes":
         names["y"] = upstream(adapter, names)["values"]
     elif "N" in axes.get("y", "").split():
         names["y"] = give(_one_hot(case), "T B N", axes["y"])
@@ -176,7 +176,7 @@ def _k(case: RNNCase) -> int:
 
 def _lr(adapter: Adapter) -> float:
     """Return the learning rate: none at all where the gradients can be read without it."""
-    return (LR**2 if adapter.memory else LR) if adapter.grads == DIFFERENCE else 0.0
+    return (LR**2 if adapter.memory else LR) if adapter.grads == DIFFERENCE else adapter.lr
 
 
 def _sequence(case: RNNCase, b: int) -> RNNCase:

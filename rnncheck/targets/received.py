@@ -10,13 +10,15 @@ from typing import Any
 
 from rnncheck.errors import TargetError
 from rnncheck.targets.adapter import Adapter
+from rnncheck.targets.outputs import KINDS
 
 __all__ = ["received_adapter", "scale_of"]
 
 CHOICES = {
     "nonlinearity": ("tanh", "relu", "sigmoid"),
     "task": ("every step", "last step"),
-    "targets": ("classes", "values"),
+    "targets": ("classes", *KINDS),
+    "lr": (0, 1),
     "widen": (True, False),
     "unguard": (True, False),
 }

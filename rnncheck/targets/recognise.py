@@ -68,8 +68,8 @@ def close(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= 1e-6 * (np.abs(b).max() + 1e-12)))
 
 
-def recognise_forward(seen: Sequence[Seen], answers: Answers) -> Recognised:
-    """Find h, the logits or the probabilities, and the loss."""
+def recognise_forward(seen: Sequence[Seen], answers: Answers, scales: Sequence[str] = SCALES[:4]) -> Recognised:
+    """Find h, the logits or the probabilities, and the loss, which may be the right one over one of `scales`."""
     found = Recognised()
     s = answers.sizes
     logits, p = answers.arrays["logits"], answers.p
@@ -81,7 +81,7 @@ def recognise_forward(seen: Sequence[Seen], answers: Answers) -> Recognised:
         _find(found, "p", seen, _fits_last(s), p[-1:], _like_p)
     if {"logits", "p"} <= set(found.trace):
         found.forget("logits" if "p" in found.right and "logits" not in found.right else "p")
-    _find_loss(found, seen, answers)
+    _find_loss(found, seen, answers, scales)
     return found
 
 
@@ -144,7 +144,7 @@ def _fits_last(sizes: Mapping[str, int]) -> Fitting:
     return fitting
 
 
-def _find_loss(found: Recognised, seen: Sequence[Seen], answers: Answers) -> None:
+def _find_loss(found: Recognised, seen: Sequence[Seen], answers: Answers, allowed: Sequence[str]) -> None:
     """Find the loss by its value, up to a mean over time or batch, or else by its name among what was returned."""
     sizes, right = dict(answers.sizes), float(answers.arrays["loss"])
     by_name = None
@@ -153,7 +153,7 @@ def _find_loss(found: Recognised, seen: Sequence[Seen], answers: Answers) -> Non
         if s.array.dtype.kind != "f" or not (s.array.size == 1 or per_step):
             continue
         value, expression = float(s.array.sum()), f"np.sum({s.expression})" if per_step else s.expression
-        scales = [w for w in SCALES[:4] if abs(value * eval(w, sizes) - right) <= 1e-6 * abs(right)]
+        scales = [w for w in allowed if abs(value * eval(w, sizes) - right) <= 1e-6 * abs(right)]
         if scales:
             found.trace["loss"], found.loss_scale = expression, scales[0]
             found.right.append("loss")

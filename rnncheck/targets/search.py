@@ -5,12 +5,9 @@ and transposes, so a wrong gradient cannot pass by being read in a convenient wa
 """
 
 import re
-import traceback
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
-
-import numpy as np
 
 from rnncheck.errors import NotJudgedError
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
@@ -19,6 +16,7 @@ from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
 from rnncheck.targets.guards import guarded
 from rnncheck.targets.kinds import GATES, another_kind
+from rnncheck.targets.outputs import kinds_in
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.rewrite import narrow
@@ -26,6 +24,7 @@ from rnncheck.targets.roles import gated
 from rnncheck.targets.source import Source
 from rnncheck.targets.survey import survey
 from rnncheck.targets.trial import PROBE, Trial, forward_only, right_at_one_step, try_out
+from rnncheck.targets.trouble import lines_in, misread
 from rnncheck.targets.ways import NoWayError, Way, nonlinearities, ways
 
 __all__ = ["find"]
@@ -142,6 +141,7 @@ class _Search:
         versions = [way.adapter]
         if way.adapter.mentions("lr"):
             memories = [way.memory, ()] if way.memory else [()]
+            versions.append(replace(way.adapter, lr=1.0))  # what is returned may be the update
             versions += [replace(way.adapter, grads=DIFFERENCE, memory=memory) for memory in memories]
         B = PROBE["B"] if way.family.batched else 1
         for version in versions:
@@ -152,9 +152,13 @@ class _Search:
                 continue
             yield trial
             if not trial.gradients and "N" in version.axes.get("y", "").split() and "y" in candidate.uses:
-                trial, _ = self._attempt(replace(version, targets="values"), candidate, B, globals_)
-                yield from [] if trial is None else [trial]
-            if trial is not None and not trial.missing and (trial.gradients or version.grads != DIFFERENCE):
+                for kind in kinds_in(self.source.text):
+                    trial, _ = self._attempt(replace(version, targets=kind), candidate, B, globals_)
+                    yield from [] if trial is None else [trial]
+                    if trial is not None and trial.gradients:
+                        break
+            wrong = version.grads != DIFFERENCE and (version.lr or len(versions) == 1)
+            if trial is not None and not trial.missing and (trial.gradients or wrong):
                 return
 
     def _attempt(self, adapter: Adapter, candidate: Candidate, B: int, globals_: set[str]) -> tuple[Trial | None, bool]:
@@ -173,11 +177,11 @@ class _Search:
             self._note(error, candidate, reached)
             if reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
                 self._dead.add(shared)  # no layout of the targets will help
-            if reached and (line := max(self._lines(error), default=0)) > self.crashed_at:
+            if reached and (line := max(lines_in(self.source.path, error), default=0)) > self.crashed_at:
                 with suppress(Exception):
                     forward = forward_only(adapter, candidate, self.work, B)
                     if forward is not None:
-                        self.crashed_at, self.crashed = line, None if _misread(error, self.source.text) else forward
+                        self.crashed_at, self.crashed = line, None if misread(error, self.source.text) else forward
             return None, True
         if trial is None and candidate.calls not in self.silent:
             with suppress(Exception), at_most():
@@ -188,16 +192,11 @@ class _Search:
 
     def _note(self, error: Exception, candidate: Candidate, reached: int) -> None:
         """Remember what the attempt that came furthest ran into: it is likely the file's own mistake."""
-        lines = self._lines(error)
+        lines = lines_in(self.source.path, error)
         far = (reached, lines[0] if lines else 0)
         if far > self.furthest or not self.complaint:
             place = f" (line {lines[-1]})" if lines else ""
             self.furthest, self.complaint = far, f"{candidate.label} raised {type(error).__name__}: {error}{place}"
-
-    def _lines(self, error: Exception) -> list[int]:
-        """Return the lines of the file that an error passed through."""
-        frames = traceback.extract_tb(error.__traceback__)
-        return [f.lineno or 0 for f in frames if f.filename == str(self.source.path)]
 
     def _refusal(self) -> NotJudgedError:
         """Say in one sentence what is missing."""
@@ -229,16 +228,6 @@ class _Search:
         label = self.offered[0].label
         reason = self.complaint or f"among its arrays ({arrays}) are no W_xh and W_hh"
         return NotJudgedError(f"{what}: {label} could not be called: {reason}; say how it is called: rnncheck new")
-
-
-def _misread(error: Exception, text: str) -> bool:
-    """Tell whether an error says that the call was not theirs: it misses an axis, an array, or an earlier call."""
-    lacking = isinstance(error, AttributeError) and re.search(rf"self\.{error.name}\b[^=\n(]*=[^=]", text)
-    return (
-        isinstance(error, np.exceptions.AxisError)
-        or bool(re.match(r"'(int|float|list)' object", str(error)))
-        or bool(lacking)
-    )
 
 
 def _credible(trial: Trial, way: Way) -> bool:

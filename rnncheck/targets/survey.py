@@ -14,6 +14,10 @@ from rnncheck.targets.source import Source, read_source
 __all__ = ["Class", "Function", "Survey", "survey"]
 
 
+FORWARD = re.compile(r"forward|fprop|feed", re.IGNORECASE)
+LOSS = re.compile(r"loss|cost|bptt|train", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Function:
     """A function or method. `required` are the arguments without default, `returns` the names of its results.
@@ -35,6 +39,11 @@ class Function:
         found |= {name: "params" for name in self.arguments if found[name] != "cache" and self._keeps_weights(name)}
         if "V" in found and {"U", "W"} & set(found):
             found["V"] = "W_hy"
+        unknown = [name for name in self.required if found[name] is None]
+        if unknown and "x" not in found.values() and ("y" in found.values() or FORWARD.search(self.name)):
+            found[unknown.pop(0)] = "x"  # `forward(bits)`: what else could it be
+        if len(unknown) == 1 and "x" in found.values() and not {"y", "upstream"} & set(found.values()):
+            found |= {unknown[0]: "y"} if LOSS.search(self.name) else {}
         return found
 
     def _keeps_weights(self, name: str) -> bool:

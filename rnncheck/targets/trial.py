@@ -1,6 +1,6 @@
 """A trial: call a candidate in one way on a small problem, see what comes back, count what is right."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -11,7 +11,8 @@ from rnncheck.cases.make import IGNORE_INDEX, Design, make_rnn_case
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.inputs import find_inputs
-from rnncheck.targets.observe import seen_after
+from rnncheck.targets.observe import Seen, seen_after
+from rnncheck.targets.outputs import loss_of, targets_for
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recognise_forward, recognise_gradients
 from rnncheck.targets.shelf import locate, read
@@ -121,7 +122,7 @@ def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globa
         work.change(adapter)
     names = work.observe(case.copy())
     seen = seen_after(names, candidate.returns, globals_)
-    found = recognise_forward(seen, answers)
+    found = _recognise(seen, answers, adapter)
     places = {key: read(locate(p)[0][0], names) for key, p in adapter.params.items()}
     if adapter.grads != DIFFERENCE:
         arrays = {k: np.asarray(v) for k, v in places.items() if v is not None}
@@ -131,6 +132,23 @@ def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globa
     adapter = replace(adapter, trace=dict(adapter.trace) | trace, axes=dict(adapter.axes) | axes)
     work.change(adapter)
     return _best_scale(adapter, candidate, work, case, answers, found)
+
+
+def _recognise(seen: Sequence[Seen], answers: Answers, adapter: Adapter) -> Recognised:
+    """Recognise the results of the forward pass. Another loss than that of the case tells the scale, and is left out.
+
+    So are the outputs of a sigmoid: the gradients will show what is wrong with them.
+    """
+    if adapter.targets == "classes":
+        return recognise_forward(seen, answers)
+    steps = slice(None) if answers.task == "every step" else slice(-1, None)
+    logits, dlogits = (answers.arrays[n][steps] for n in ("logits", "dlogits"))
+    loss = loss_of(adapter.targets, logits, targets_for(adapter.targets, logits, dlogits))
+    found = recognise_forward(seen, replace(answers, arrays={**answers.arrays, "loss": np.asarray(loss)}), SCALES)
+    for name in {"p", *(() if adapter.targets == "values" else ("logits",))} & set(found.trace):
+        found.forget(name)
+    found.trace.pop("loss", None)
+    return found
 
 
 def right_at_one_step(adapter: Adapter, work: Adapted, B: int) -> bool:
@@ -179,7 +197,8 @@ def _best_scale(
         traces[scale] = {n: a * factor if n[0] == "d" and n != "dlogits" else a for n, a in unscaled.items()}
     right = {scale: _right(trace, answers) for scale, trace in traces.items()}
     best = max(scales, key=lambda scale: len(right[scale]))
-    return _count(replace(adapter, grad_scale=_tidy(best)), candidate, unscaled, right[best])
+    other_loss = ["loss"] if "loss" in found.right and "loss" not in adapter.trace else []
+    return _count(replace(adapter, grad_scale=_tidy(best)), candidate, unscaled, right[best] + other_loss)
 
 
 def _tidy(scale: str) -> str:

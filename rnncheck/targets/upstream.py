@@ -12,6 +12,7 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import give
+from rnncheck.targets.outputs import targets_for
 
 __all__ = ["softmax", "upstream"]
 
@@ -25,7 +26,7 @@ STATES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
     """Return dlogits, and dh, which is what reaches each state from its own output.
 
-    For code whose loss is a squared error, `values` are the real-valued targets that make its gradient this dlogits.
+    For code with another loss, `values` are the real-valued targets that make its gradient this dlogits.
     """
     case: RNNCase = names["_case"]
     T, B, V = (case.sizes[n] for n in "TBV")
@@ -48,8 +49,9 @@ def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
         "dlogits": give(dlogits, "T B N", adapter.axes.get("dlogits", "T N")),
         "dh": give(dlogits @ case.params["W_hy"], "T B N", adapter.axes.get("dh", "T N")),
     }
-    if adapter.targets == "values":
-        found["values"] = give(logits - dlogits, "T B N", adapter.axes.get("y", "T N"))
+    if adapter.targets != "classes":
+        values = targets_for(adapter.targets, logits, dlogits)
+        found["values"] = give(values, "T B N", adapter.axes.get("y", "T N"))
     return found
 
 
