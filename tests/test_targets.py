@@ -317,3 +317,45 @@ def test_patience_counts_work_and_not_the_clock():
         work_for_ever()
     with pytest.raises(TimeoutError), at_most(0.02):
         time.sleep(30)
+
+
+ROUND = """
+import numpy as np
+W, seen = np.eye(3), 0
+for epoch in range(10):
+    total = 0
+    for x, y in zip(data, labels):
+        h, out = np.zeros(3), []
+        for t in range(len(x)):
+            h = W @ h + x[t]
+            out.append(h)
+        for t in reversed(range(len(x))):
+            W -= np.outer(out[t] - y[t], h)
+        total += 1
+        seen += 1
+        if seen > 5: break
+"""
+
+
+def test_a_round_of_a_loop_at_the_top_becomes_a_function(loaded):
+    module = loaded(ROUND)
+    assert np.array_equal(module.W, np.eye(3)), "the loop itself is not run"
+    returned = module.one_round(np.ones((2, 3)), np.zeros((2, 3)))
+    assert (returned["h"] == 2).all()
+    assert not np.array_equal(module.W, np.eye(3)), "it works on the weights of the file"
+    assert module.seen == 1
+
+
+def test_the_state_that_a_round_begins_with_is_an_argument_if_it_can_be(loaded):
+    apart = ROUND.replace("h, out = np.zeros(3), []", "h = np.zeros(3); out = []")
+    returned = loaded(apart).one_round(np.ones((2, 3)), np.zeros((2, 3)), np.ones(3))
+    assert (returned["h"] == 3).all()
+
+
+def test_a_file_with_a_function_that_trains_keeps_its_loop_to_itself(loaded):
+    module = loaded(ROUND + "def train(x): pass\n")
+    assert not hasattr(module, "one_round")
+
+
+def test_a_loop_without_targets_is_no_round(loaded):
+    assert not hasattr(loaded(ROUND.replace("y[t]", "1")), "one_round")

@@ -26,6 +26,7 @@ RIGHT = (
     "weights_in_fit.py",
     "records.py",
     "binary_addition.py",
+    "loop_at_the_top.py",
 )
 WRONG = {
     "column_class_dropped_carry.py": (2, "dW_xh"),  # without h0, dW_hh at T = 2 is that of the last step alone
@@ -46,6 +47,8 @@ WRONG = {
     "weights_in_fit_bias_assigned.py": (2, "db_y"),
     "records_same_state.py": (1, "dW_hh"),
     "records_target_as_input.py": (1, "dW_xh"),
+    "loop_at_the_top_assigned.py": (2, "dW_hh"),
+    "loop_at_the_top_slope_skipped.py": (2, "dW_xh"),
     "binary_addition_not_transposed.py": (3, "dW_hh"),  # a batch of two steps needs h0, and W_hh acts from there on
     "binary_addition_carry_of_outputs.py": (3, "dW_hh"),
 }

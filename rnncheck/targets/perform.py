@@ -76,6 +76,8 @@ class Adapted:
         trace |= read_grads(self.adapter, names)
         if self.adapter.grads != DIFFERENCE:
             take_back(self.adapter, names, trace)
+        if not all(np.isfinite(array).all() for array in trace.values()):
+            self._modules, self._made = {}, None  # a memory of squared gradients would stay NaN from now on
         return _complete(trace, case, self.adapter)
 
     def _call(self, case: RNNCase, clipping: bool) -> tuple[Names, Loaded]:

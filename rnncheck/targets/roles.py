@@ -28,6 +28,8 @@ GRADIENT = re.compile(
 REMEMBERED = re.compile(
     r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$"
 )
+MEMORIES = re.compile(r"\b(mem|mems|memory|memories|cache|caches|velocity|velocities|adagrad|momentum)(\[|\.\w)")
+"""Where it is kept, whatever it is called there."""
 VALUE = ("data", "value", "val", "v")
 """What an object that is a parameter calls its array."""
 SLOPE = ("grad", "grads", "gradient", "delta", "d", "diff", "dw")
@@ -110,7 +112,7 @@ def beside(place: str, other: str) -> bool:
 
 def remembered(name: str) -> bool:
     """Tell whether a name is that of something an optimiser remembers: `mWxh`."""
-    return bool(REMEMBERED.search(last_word(name)))
+    return bool(REMEMBERED.search(last_word(name)) or MEMORIES.search(name))
 
 
 def state_like(name: str) -> bool:

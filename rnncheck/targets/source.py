@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rnncheck.errors import UserError
 from rnncheck.targets.python2 import parse
+from rnncheck.targets.script import with_round
 
 __all__ = ["Source", "find_module", "read_source"]
 
@@ -38,7 +39,7 @@ def read_source(path: Path) -> Source:
         raise UserError(f"{path}: a target ends in .py or .ipynb; give the file that defines your network")
     text = _cells(path) if path.suffix == ".ipynb" else _script(path)
     tree, python2 = parse(text, path.name)
-    return Source(path, text, tree, python2)
+    return Source(path, text, with_round(tree), python2)
 
 
 def find_module(name: str) -> Path:
