@@ -66,17 +66,24 @@ class TextbookOracle:
     name = "textbook"
 
     def __init__(self) -> None:
-        self._latest: tuple[str, Answer] | None = None  # several implementations are asked the same case in a row
+        self._latest: tuple[Case, Answer] | None = None  # several implementations are asked the same case in a row
 
     def answer(self, case: Case) -> Answer:
         """Run the case in float64."""
-        if self._latest is None or self._latest[0] != case.name:
+        if self._latest is None or not _equal(self._latest[0], case):
             trace = by_the_textbook(case)
             tolerance = (
                 Ungated(case.dtype) if isinstance(case, RNNCase) else Arithmetic(case, update_paths(case, trace))
             )
-            self._latest = case.name, Answer(trace, tolerance)
+            self._latest = case, Answer(trace, tolerance)
         return self._latest[1]
+
+
+def _equal(one: Case, two: Case) -> bool:
+    """Tell whether two cases are the same problem, which their names do not say."""
+    mine, theirs = one.arrays(), two.arrays()
+    alike = type(one) is type(two) and one.settings() == two.settings() and mine.keys() == theirs.keys()
+    return alike and all(np.array_equal(array, theirs[name]) for name, array in mine.items())
 
 
 def by_the_textbook(case: Case) -> Trace:

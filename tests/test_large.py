@@ -1,6 +1,7 @@
 """What only large problems are solved by is judged at their size, and a mistake in it is noticed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,9 @@ def test_a_mistake_that_only_large_problems_meet_is_noticed(
 
 def test_the_textbook_is_asked_once_for_implementations_in_a_row() -> None:
     case = SOURCES["state"].make()
-    answer = TextbookOracle().answer
-    assert answer(case) is answer(case)
-    assert answer(case) is not TextbookOracle().answer(case)
+    oracle = TextbookOracle()
+    assert oracle.answer(case) is oracle.answer(SOURCES["state"].make())
+    assert oracle.answer(case) is not TextbookOracle().answer(case)
+    other = replace(case, params={**case.params, "W_hh": case.params["W_hh"] * 2})
+    assert other.name == case.name
+    assert not np.array_equal(oracle.answer(case).trace["h"], oracle.answer(other).trace["h"])

@@ -222,6 +222,7 @@ def test_only_the_stored_steps_of_a_long_case_are_compared():
             return Answer(kept, tolerance, steps)
 
     checks = [c for c in metamorphic_checks([case]) if "composition" in c.name or "permutation" in c.name]
+    assert len(checks) == 2
     for check in checks:
         assert run_check(check, Bench(NumpyImpl(), Stored())).verdict is Verdict.PASSED
         assert run_check(check, Bench(Wrong(forgets_h0), Stored())).verdict is (

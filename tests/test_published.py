@@ -13,8 +13,13 @@ import pytest
 
 import numpy_impl
 from numpy_impl.published import PUBLISHED, Published, public_names
+from rnncheck.checks import published
+from rnncheck.checks.check import Bench, run_check
 from rnncheck.cli import main
 from rnncheck.download import at_hand
+from rnncheck.implementation import NumpyImpl
+from rnncheck.result import Verdict
+from rnncheck.vectors import VectorOracle
 
 RUN = """
 import json, sys
@@ -83,3 +88,19 @@ def test_another_file_is_no_verdict(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "names.txt").write_text("Ada\nBob\n")
     assert main(["verify", "--recipe", "names", "--published", "--data", str(tmp_path / "names.txt")]) == 2
     assert "the published figures hold for the public file only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "array"), [({}, None), ({"cost": 26.761210}, "cost"), ({"names": PUBLISHED[1].names[:3]}, "names")]
+)
+def test_the_check_of_a_published_step_sees_the_sixth_decimal_and_the_last_name(
+    change: dict[str, object], array: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run itself needs the public file; what is made of its figures does not."""
+    found = [PUBLISHED[0], replace(PUBLISHED[1], **change), PUBLISHED[2]]
+    monkeypatch.setattr(published, "public_names", lambda path: path)
+    monkeypatch.setattr(published, "reproduce_names", lambda data: found)
+    outcomes = [run_check(c, Bench(NumpyImpl(), VectorOracle([]))) for c in published.published_checks(Path("here"))]
+    wrong = [(o.check, c.array) for o in outcomes for c in o.comparisons if c.verdict is Verdict.FAILED]
+    assert wrong == ([("published[step=10000]", array)] if array else [])
+    assert len(outcomes) == len(PUBLISHED)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from numpy_impl.published import PUBLISHED
+from numpy_impl.recipes import RECIPES
+
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "three-systems.md"
 
 
@@ -19,7 +22,6 @@ def failures(page: str) -> int:
 
 def wrong_settings(page: str) -> list[str]:
     """Compare each row `| setting | names | sentences | chars |` with the recipes."""
-    recipes = pytest.importorskip("numpy_impl.recipes").RECIPES
     rows = [
         [cell.strip(" `") for cell in line.strip("|").split("|")] for line in page.splitlines() if "| `" in line[:4]
     ]
@@ -28,7 +30,7 @@ def wrong_settings(page: str) -> list[str]:
         f"{setting} of {name} is {cell} on the page"
         for setting, *cells in rows
         for name, cell in zip(("names", "sentences", "chars"), cells, strict=True)
-        if str(getattr(recipes[name], setting)) != cell
+        if str(getattr(RECIPES[name], setting)) != cell
     ]
 
 
@@ -41,9 +43,8 @@ def test_settings_are_those_of_the_recipes():
 
 
 def test_published_figures_are_those_that_are_verified():
-    published = pytest.importorskip("numpy_impl.published").PUBLISHED
     page = PAGE.read_text("utf-8")
-    for p in published:
+    for p in PUBLISHED:
         assert f"| {p.step} | {p.cost:.6f} | {', '.join(p.names)} |" in page
 
 
