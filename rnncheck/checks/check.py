@@ -20,7 +20,7 @@ from rnncheck.result import Comparison, Outcome, Verdict
 from rnncheck.stopwatch import phase
 from rnncheck.trace import Trace
 
-__all__ = ["Bench", "Check", "Source", "close", "failed", "passed", "run_check"]
+__all__ = ["Bench", "Check", "Source", "close_to", "failed", "passed", "run_check"]
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def failed(array: str, rule: str, reason: str) -> Comparison:
     return Comparison(array, Verdict.FAILED, error=float("inf"), rule=rule, reason=reason)
 
 
-def close(array: str, found: np.ndarray, expected: np.ndarray) -> Comparison:
+def close_to(array: str, found: np.ndarray, expected: np.ndarray) -> Comparison:
     """Hold an array that no Trace shows against the one expected, in its own dtype, by the rule of tame cases."""
     if found.shape != expected.shape:
         return failed(array, "form", f"has shape {found.shape}, expected {expected.shape}")

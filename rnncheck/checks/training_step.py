@@ -21,7 +21,7 @@ from numpy_impl.train import advance, next_batch, numpy_step
 from numpy_impl.workspace import Workspace
 from rnncheck.case import Case, RNNCase
 from rnncheck.cases.make import Design, make_rnn_case
-from rnncheck.checks.check import Bench, Check, close, failed, passed
+from rnncheck.checks.check import Bench, Check, close_to, failed, passed
 from rnncheck.lockstep import next_stage, step_cases
 from rnncheck.oracle import by_the_textbook
 from rnncheck.result import Comparison
@@ -99,9 +99,9 @@ def compare_step(recipe: Recipe, data: Dataset, seed: int, step: Callable[..., A
     inplace = step(recipe, run.params, run.opt_state, run.lr, batch, h0, inplace=True, workspace=memory)
     lengths = np.full(batch.x.shape[1], len(batch.x)) if batch.lengths is None else batch.lengths
     return [
-        close("loss", np.asarray(out.loss, recipe.dtype), expected["loss"]),
-        *(close(name, w, expected[f"step1.{name}"]) for name, w in out.params.items()),
-        close("h_T", out.h_T, expected["h"][lengths - 1, np.arange(len(lengths))]),
+        close_to("loss", np.asarray(out.loss, recipe.dtype), expected["loss"]),
+        *(close_to(name, w, expected[f"step1.{name}"]) for name, w in out.params.items()),
+        close_to("h_T", out.h_T, expected["h"][lengths - 1, np.arange(len(lengths))]),
         passed("inputs", "unmodified") if untouched else failed("inputs", "unmodified", "were updated in place"),
         passed("in place", "bit for bit")
         if np.array_equal(inplace.params.flat, out.params.flat) and inplace.params.flat is run.params.flat
@@ -124,10 +124,10 @@ def compare_lean(B: int, seed: int, run: Callable[..., Any] = lean_loss_and_grad
         first = first or (last, expected["h"][-1])
         arrays = {"loss": np.asarray(last.loss), **last.grads, "h_T": last.h_T}
         right = {**expected, "h_T": expected["h"][-1]}
-        found += [replace(close(n, a, right[n]), array=f"{n} of call {number}") for n, a in arrays.items()]
+        found += [replace(close_to(n, a, right[n]), array=f"{n} of call {number}") for n, a in arrays.items()]
         params.flat[...] *= 1.1
     kept, expected_h_T = first
-    return [*found, replace(close("h_T", kept.h_T, expected_h_T), array="h_T after other calls")]
+    return [*found, replace(close_to("h_T", kept.h_T, expected_h_T), array="h_T after other calls")]
 
 
 def compare_packed(
@@ -145,10 +145,10 @@ def compare_packed(
     found = run(Flat.pack(case.params), x, y, lengths, case.h0, **settings)
     last = expected["h"][lengths - 1, np.arange(len(lengths))]
     return [
-        close("h", found.h, expected["h"] * within[..., None]),
-        close("h_T", found.h_T, last),
-        close("loss", np.asarray(found.loss), expected["loss"]),
-        *(close(name, array, expected[name]) for name, array in found.grads.items()),
-        close("dh0", found.dh0, expected["dh0"]),
-        *([] if found.dx is None else [close("dx", found.dx, expected["dx"])]),
+        close_to("h", found.h, expected["h"] * within[..., None]),
+        close_to("h_T", found.h_T, last),
+        close_to("loss", np.asarray(found.loss), expected["loss"]),
+        *(close_to(name, array, expected[name]) for name, array in found.grads.items()),
+        close_to("dh0", found.dh0, expected["dh0"]),
+        *([] if found.dx is None else [close_to("dx", found.dx, expected["dx"])]),
     ]

@@ -22,7 +22,7 @@ from numpy_impl.sample import prime, sample, stream
 from numpy_impl.train import advance
 from numpy_impl.vocabulary import SENTENCE_END, SENTENCE_START
 from rnncheck.case import RNNCase, SampleCase
-from rnncheck.checks.check import Bench, Check, close, failed, passed
+from rnncheck.checks.check import Bench, Check, close_to, failed, passed
 from rnncheck.judging.tolerance import unit_roundoff
 from rnncheck.oracle import by_the_textbook
 from rnncheck.result import Comparison, Verdict
@@ -82,13 +82,13 @@ def compare_states(
     fed = np.where(read[:FED] < 0, 0, read[:FED])
     primed = prime(params, fed, case.h0, nonlinearity=case.nonlinearity)
     return [
-        close("h_T", found.h_T, states[steps, np.arange(len(steps))]),
-        close("h_T of stream", drawn[-1].h, states[steps, np.arange(len(steps))]),
+        close_to("h_T", found.h_T, states[steps, np.arange(len(steps))]),
+        close_to("h_T of stream", drawn[-1].h, states[steps, np.arange(len(steps))]),
         _same("tokens of stream", np.stack([d.tokens for d in drawn]), found.tokens[: len(drawn)]),
-        close("p of stream", np.stack([d.p for d in drawn]), found.p[: len(drawn)]),
+        close_to("p of stream", np.stack([d.p for d in drawn]), found.p[: len(drawn)]),
         _same("numbers taken", np.array(len(case.uniforms) - left), steps.min()),
         _same("first after a text", primed.first, fed[-1]),
-        close("h0 after a text", primed.h0, _states(case, fed[:-1], case.h0)[-1]),
+        close_to("h0 after a text", primed.h0, _states(case, fed[:-1], case.h0)[-1]),
         _shifted(case, found.p, lambda params: sample(params, case.first, case.uniforms, case.h0, **options)),
     ]
 

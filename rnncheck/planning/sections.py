@@ -98,7 +98,8 @@ def _other_forms(planned: Plan, options: VerifyOptions) -> None:
 def _large(planned: Plan, options: VerifyOptions) -> None:
     """Judge what large problems are solved by; products are cut in pieces here whatever the machine gains by it."""
     oracle, dtype = TextbookOracle(), options.dtype or "float64"
-    wide, long = (list(large_passes(dtype, SEED, long=long)) for long in (False, True))
+    wide = list(large_passes(dtype, SEED, long=False))
+    long = [source for name in _dtypes(options) for source in large_passes(name, SEED, long=True)]
     planned.add(Lean(panels=True), oracle, (compare_all(source, "large-lean") for source in wide))
     planned.add(Packed(panels=True), oracle, (compare_all(source, "large-packed") for source in wide))
     planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in large_steps(dtype, SEED)))
@@ -107,6 +108,10 @@ def _large(planned: Plan, options: VerifyOptions) -> None:
     if options.level != "quick":
         planned.add(NumpyImpl(), oracle, (compare_all(source, "large") for source in long))
         planned.add(Lean(), oracle, (compare_all(source, "large-lean") for source in long))
+
+
+def _dtypes(options: VerifyOptions) -> Sequence[str]:
+    return (options.dtype,) if options.dtype else DTYPES
 
 
 def _relations(planned: Plan, options: VerifyOptions) -> None:
@@ -152,7 +157,7 @@ def fresh_sources(options: VerifyOptions) -> list[Source]:
         batches=options.batch or BATCHES,
         hidden=options.hidden,
         vocab=options.vocab,
-        dtypes=(options.dtype,) if options.dtype else DTYPES,
+        dtypes=tuple(_dtypes(options)),
     )
     count = options.cases or (len(lengths) * 4 if options.sized else SWEEP_CASES[options.level])
     return list(sweep.sources(count))
