@@ -168,37 +168,59 @@ class Net:
             dn = self.W_hh.T @ da
         return g
 """
-ADAGRAD_AND_STATE_INSIDE = """
+ONE_CALL = """
 class Net:
     def __init__(self, vocab_size, hidden_size, learning_rate=0.1):
         self.v, self.lr = vocab_size, learning_rate
         self.Wxh, self.Whh = np.zeros((hidden_size, vocab_size)), np.zeros((hidden_size, hidden_size))
         self.Why = np.zeros((vocab_size, hidden_size))
-        self.bh, self.by, self.h = np.zeros((hidden_size, 1)), np.zeros((self.v, 1)), np.zeros((hidden_size, 1))
-        self.mWxh, self.mWhh, self.mWhy = np.zeros_like(self.Wxh), np.zeros_like(self.Whh), np.zeros_like(self.Why)
-        self.mbh, self.mby = np.zeros_like(self.bh), np.zeros_like(self.by)
-    def step(self, inputs, targets):
-        xs, hs, ps, loss = {}, {-1: self.h.copy()}, {}, 0
+        self.bh, self.by = np.zeros((hidden_size, 1)), np.zeros((vocab_size, 1))
+        MEMORY
+    def step(self, inputs, targets, hprev):
+        xs, hs, ps, loss = {}, {-1: hprev.copy()}, {}, 0
         for t, i in enumerate(inputs):
             xs[t] = np.eye(self.v)[:, [i]]
             hs[t] = np.tanh(self.Wxh @ xs[t] + self.Whh @ hs[t - 1] + self.bh)
             z = self.Why @ hs[t] + self.by
             ps[t] = np.exp(z) / np.exp(z).sum()
             loss -= np.log(ps[t][targets[t], 0])
-        d = [np.zeros_like(w) for w in (self.Wxh, self.Whh, self.Why, self.bh, self.by)]
+        weights = (self.Wxh, self.Whh, self.Why, self.bh, self.by)
+        d = [np.zeros_like(w) for w in weights]
         dn = 0
         for t in range(len(inputs) - 1, -1, -1):
             dy = ps[t].copy(); dy[targets[t]] -= 1
             da = (self.Why.T @ dy + dn) * (1 - hs[t] ** 2)
             d[0] += da @ xs[t].T; d[1] += da @ hs[t - 1].T; d[2] += dy @ hs[t].T; d[3] += da; d[4] += dy
             dn = self.Whh.T @ da
-        self.h = hs[len(inputs) - 1]
-        weights = (self.Wxh, self.Whh, self.Why, self.bh, self.by)
+        ENDING
+"""
+
+
+def one_call(memory, ending):
+    """Return a class whose only method goes forward and back: what it keeps, and what it does at the end."""
+    return ONE_CALL.replace("MEMORY", memory).replace("ENDING", ending)
+
+
+ADAGRAD_AND_STATE_INSIDE = (
+    one_call(
+        memory="""self.mWxh, self.mWhh, self.mWhy = 0 * self.Wxh, 0 * self.Whh, 0 * self.Why
+        self.mbh, self.mby, self.h = 0 * self.bh, 0 * self.by, 0 * self.bh""",
+        ending="""self.h = hs[len(inputs) - 1]
         for w, g, m in zip(weights, d, (self.mWxh, self.mWhh, self.mWhy, self.mbh, self.mby)):
             m += g * g
             w -= self.lr * g / np.sqrt(m + 1e-8)
-        return loss
-"""
+        return loss""",
+    )
+    .replace("targets, hprev):", "targets):")
+    .replace("hprev", "self.h")
+)
+UPDATES_AND_WRITES = one_call(
+    memory="self.last = None",
+    ending="""for w, g in zip(weights, d):
+            w -= 0.1 * g
+        hprev[...] = hs[len(inputs) - 1]
+        return loss, d[0], d[1], d[2], d[3], d[4]""",
+)
 SQUARED_ERROR_ROWS = """
 class Net:
     def __init__(self, input_size, hidden_size, output_size):
@@ -319,35 +341,6 @@ def test_a_backward_pass_without_result_is_not_taken_for_right(tmp_path):
     cut = text[:backward] + "    def backward(self):\n        return None\n"
     with pytest.raises(UserError):
         load_target(str(network(tmp_path, cut)), isolated=False)
-
-
-UPDATES_AND_WRITES = """
-class Net:
-    def __init__(self, vocab_size, hidden_size):
-        self.v = vocab_size
-        self.Wxh, self.Whh = np.zeros((hidden_size, vocab_size)), np.zeros((hidden_size, hidden_size))
-        self.Why = np.zeros((vocab_size, hidden_size))
-        self.bh, self.by = np.zeros((hidden_size, 1)), np.zeros((vocab_size, 1))
-    def step(self, inputs, targets, hprev):
-        xs, hs, ps, loss = {}, {-1: hprev.copy()}, {}, 0
-        for t, i in enumerate(inputs):
-            xs[t] = np.eye(self.v)[:, [i]]
-            hs[t] = np.tanh(self.Wxh @ xs[t] + self.Whh @ hs[t - 1] + self.bh)
-            z = self.Why @ hs[t] + self.by
-            ps[t] = np.exp(z) / np.exp(z).sum()
-            loss -= np.log(ps[t][targets[t], 0])
-        d = [np.zeros_like(w) for w in (self.Wxh, self.Whh, self.Why, self.bh, self.by)]
-        dn = 0
-        for t in range(len(inputs) - 1, -1, -1):
-            dy = ps[t].copy(); dy[targets[t]] -= 1
-            da = (self.Why.T @ dy + dn) * (1 - hs[t] ** 2)
-            d[0] += da @ xs[t].T; d[1] += da @ hs[t - 1].T; d[2] += dy @ hs[t].T; d[3] += da; d[4] += dy
-            dn = self.Whh.T @ da
-        for w, g in zip((self.Wxh, self.Whh, self.Why, self.bh, self.by), d):
-            w -= 0.1 * g
-        hprev[...] = hs[len(inputs) - 1]
-        return loss, d[0], d[1], d[2], d[3], d[4]
-"""
 
 
 def test_a_call_that_also_trains_is_judged_by_its_gradients(tmp_path):

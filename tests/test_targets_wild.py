@@ -219,6 +219,13 @@ def test_the_squared_error_of_a_sigmoid_is_judged(tmp_path):
     assert any("squared error of sigmoid outputs" in note for note in report.notes)
 
 
+def test_a_saturated_sigmoid_does_not_spoil_the_check_of_clipping(tmp_path):
+    clipped = "        dA, dB, dC = (np.clip(g, -0.1, 0.1) for g in (dA, dB, dC))\n        self.A -="
+    report = checked(tmp_path, SIGMOID_OUTPUT.replace("GRADIENT", SQUARED).replace("        self.A -=", clipped))
+    assert "clipping" in report.families
+    assert report.exit_code == 0, report.failures
+
+
 def test_the_slope_of_a_sigmoid_may_be_missing_only_beside_a_logarithm(tmp_path):
     """Without a loss that says so, o - y is not taken for the gradient of a cross-entropy."""
     text = SIGMOID_OUTPUT.replace("GRADIENT", "out[t] - y[t]")
@@ -370,6 +377,7 @@ NOT_YET = {
     "dropout": (OBJECT_WITH_DROPOUT, "draws random numbers while it computes"),
     "an embedding": (EMBEDDED, r"an embedding \(E\) in front of the network is not judged yet"),
     "two layers": (DEEP, r"several layers or directions \(Wh2, Wh are 8 by 8\) are not judged yet"),
+    "a single output": (SOLO.replace("Weight(n, hidden_size)", "Weight(1, hidden_size)"), "wy.v has a single output"),
     "fused gates": (FUSED, "an LSTM or GRU is not judged yet"),
 }
 
@@ -386,6 +394,81 @@ def test_dropout_that_has_an_argument_is_switched_off(tmp_path):
     text = text.replace("> 0.5) * 2", "> self.dropout) / (1 - self.dropout)")
     text = text.replace("        n = len(", "        self.dropout = dropout\n        n = len(")
     assert checked(tmp_path, text).exit_code == 0
+
+
+ONE_HOT_INSIDE = """
+import numpy as np
+class Recurrent:
+    def __init__(self, n_in, n_hidden):
+        self.Wx, self.Wh, self.b = np.ones((n_in, n_hidden)), np.ones((n_hidden, n_hidden)), np.zeros(n_hidden)
+    def forward(self, x):
+        self.x, self.h = x, [np.zeros(len(self.Wh))]
+        for x_t in x:
+            self.h.append(np.tanh(x_t @ self.Wx + self.h[-1] @ self.Wh + self.b))
+        return np.array(self.h[1:])
+    def backward(self, dh):
+        self.dWx, self.dWh, self.db, later = 0 * self.Wx, 0 * self.Wh, 0 * self.b, 0
+        for t in reversed(range(len(dh))):
+            da = (dh[t] + later) * (1 - self.h[t + 1] ** 2)
+            self.dWx += np.outer(self.x[t], da); self.dWh += np.outer(self.h[t], da); self.db += da
+            later = self.Wh @ da
+class Language:
+    def __init__(self, vocab_size, hidden_size):
+        self.n, self.rnn = vocab_size, Recurrent(vocab_size, hidden_size)
+        self.Wy, self.by = np.ones((hidden_size, vocab_size)), np.zeros(vocab_size)
+    def loss(self, x, y):
+        h = self.rnn.forward(np.eye(self.n)[x])
+        e = np.exp(h @ self.Wy + self.by)
+        p = e / e.sum(1, keepdims=True)
+        d = p - np.eye(self.n)[y]
+        self.dWy, self.dby = h.T @ d, d.sum(0)
+        self.rnn.backward(d @ self.Wy.T)
+        return -np.log(p[np.arange(len(y)), y]).sum()
+"""
+LAST_OF_FUNCTIONS = """
+import numpy as np
+def rnn_forward(x, Wx, Wh, Wy, bh, by):
+    h = [np.zeros_like(bh)]
+    for x_t in x:
+        h.append(np.tanh(Wx @ x_t.reshape(-1, 1) + Wh @ h[-1] + bh))
+    y = Wy @ h[-1] + by
+    return y, h
+def rnn_backward(x, y, h, target, Wx, Wh, Wy, bh, by):
+    dy = y - target.reshape(-1, 1)
+    dWx, dWh, dbh, dh = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(bh), Wy.T @ dy
+    for t in reversed(range(len(x))):
+        dz = dh * (1 - h[t + 1] ** 2)
+        dWx += dz @ x[t].reshape(1, -1); dWh += dz @ h[t].T; dbh += dz
+        dh = Wh.T @ dz
+    return dWx, dWh, dy @ h[-1].T, dbh, dy
+"""
+ONCE_CALLED_WRONG = {
+    "one-hot inputs are no probabilities": (ONE_HOT_INSIDE, "later = self.Wh @ da", "later = self.Wh.T @ da"),
+    "y is what forward has returned": (LAST_OF_FUNCTIONS, "dh = Wh.T @ dz", "dh = Wh @ dz"),
+}
+
+
+@pytest.mark.parametrize("what", ONCE_CALLED_WRONG)
+def test_what_was_called_wrong_is_right(what, tmp_path):
+    text, right, wrong = ONCE_CALLED_WRONG[what]
+    assert text.count(right) == 1
+    report = checked(tmp_path, text)
+    assert report.exit_code == 0, report.failures
+    assert checked(tmp_path, text.replace(right, wrong)).exit_code == 1
+
+
+def test_what_the_calls_do_not_reach_is_named(tmp_path):
+    layer = ONE_HOT_INSIDE + "class Affine:\n    def backward(self, d):\n        return d @ self.W\n"
+    assert "not called, so not judged: Affine.backward" in load_target(str(written(tmp_path, layer))).assumed
+    whole = load_target(str(written(tmp_path, ONE_HOT_INSIDE))).assumed
+    assert "not judged" not in whole
+
+
+def test_a_memory_that_once_was_nan_is_made_anew(tmp_path):
+    """Logits of several hundred are tried first: what Adagrad remembers of them would spoil everything after."""
+    report = check_rnn(load_target(str(Path(__file__).parent / "targets" / "loop_at_the_top.py"), isolated=False))
+    assert any("several hundred" in note for note in report.notes)
+    assert report.exit_code == 0, report.failures
 
 
 def written(folder, text) -> Path:

@@ -66,6 +66,8 @@ class Adapter:
         The learning rate that is passed where gradients are read: 1 if what is returned is the update.
     widen
         Whether what the file keeps as float32 is to be float64, so that it can be judged to all digits.
+    uncalled
+        Backward passes of the file that the calls do not reach: nothing is said about them.
     unguard
         Whether tiny numbers that are added against a zero are left out: `log(p + 1e-12)` is judged as `log(p)`.
     """
@@ -88,6 +90,7 @@ class Adapter:
     lr: float = 0.0
     widen: bool = False
     unguard: bool = False
+    uncalled: Sequence[str] = ()
 
     @property
     def roles(self) -> set[str]:

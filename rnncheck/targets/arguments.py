@@ -62,7 +62,8 @@ def _value(name: str, f: Function, first: Function | None, upstream: str) -> str
         return "(h0,)"
     if first is None:
         return None if role == "cache" else VALUES.get(role or "")
-    if name in first.returns and name not in ("x", "y"):
+    twice = [r for r in f.roles.values() if r == role]  # `backward(x, y, target)`: this y is what forward returned
+    if name in first.returns and (name not in ("x", "y") or (name == "y" and len(twice) > 1)):
         return _results(first)[first.returns.index(name)]
     if role == "cache" or (role == "h0" and name not in f.required):
         return _cache(name, first)

@@ -1,6 +1,7 @@
 """Say in one line what an adapter assumes, and write it out as a file that a person can edit."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -27,11 +28,13 @@ COMMENTS = {
     "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
     "fixed": "sizes that the file does not let anybody choose",
     "memory": "what Adagrad remembers",
+    "uncalled": "what these calls do not reach, and the verdict does not cover",
     "lr": "the learning rate that is passed; 1: what is returned is the update, the gradient times this",
     "unguard": "log(p + 1e-12) is judged as log(p); without this, it is a wrong loss",
     "widen": "what the file keeps as float32 is judged as float64; without this, float32 is a fault",
 }
 LONGEST = 90
+NAMED = 4
 HEAD = '''"""How rnncheck calls {source}. {origin}
 
 Check with it:  rnncheck check {file}
@@ -67,9 +70,14 @@ def assumptions(adapter: Adapter) -> str:
         *([] if adapter.targets == "classes" else [KINDS[adapter.targets]]),
         _gradients(adapter),
         *(["its float32 as float64"] if adapter.widen else []),
+        *([f"not called, so not judged: {_listed(adapter.uncalled)}"] if adapter.uncalled else []),
         *(["without what it adds against log(0), such as 1e-12"] if adapter.unguard else []),
     ]
     return "; ".join(words)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
 
 
 def _short(expression: str) -> str:

@@ -11,7 +11,7 @@ from rnncheck.targets.candidates import NEVER
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.places import Place
-from rnncheck.targets.roles import bare, gated, is_gradient, remembered
+from rnncheck.targets.roles import bare, gated, is_gradient, parameter_role, remembered
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import PROBE, Trial, problem_for
 
@@ -40,6 +40,10 @@ def other_kind(places: Sequence[Place], sizes: Mapping[str, int]) -> str:
     embeddings = [e for e, s in matrices.items() if H not in s and sorted(s) == sorted((sizes["I"], sizes["V"]))]
     if embeddings:
         return f"an embedding ({_short(embeddings[0])}) in front of the network is not judged yet; ids or vectors are"
+    for role, what in (("W_hy", "output"), ("W_xh", "input")):
+        single = [p.expression for p in places if p.shape in ((1, H), (H, 1)) and parameter_role(p.expression) == role]
+        if single and not any(parameter_role(e) == role for e in matrices):
+            return f"{_short(single[0])} has a single {what}, which is not judged; make their number an argument"
     return ""
 
 

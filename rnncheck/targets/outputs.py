@@ -20,6 +20,8 @@ KINDS = {
     "sigmoid values": "squared error of sigmoid outputs",
     "sigmoid cross-entropy": "cross-entropy of sigmoid outputs",
 }
+FLATTEST = 1e-30
+"""A sigmoid that is exactly 0 or 1 has no slope: nothing can be sent back through it, whatever the target."""
 SIGMOID = re.compile(r"sigmoid|logistic|expit|1\.?0?\s*/\s*\(\s*1\.?0?\s*\+\s*(np\.)?exp", re.IGNORECASE)
 ENTROPY = re.compile(r"entropy|bce|log\(", re.IGNORECASE)
 
@@ -37,7 +39,9 @@ def targets_for(kind: str, logits: np.ndarray, dlogits: np.ndarray) -> np.ndarra
     if kind == "values":
         return logits - dlogits
     o = _sigmoid(logits)
-    return o - dlogits / (o * (1 - o)) if kind == "sigmoid values" else o - dlogits
+    if kind == "sigmoid values":
+        return o - dlogits / np.maximum(o * (1 - o), FLATTEST)
+    return o - dlogits
 
 
 def loss_of(kind: str, logits: np.ndarray, targets: np.ndarray) -> float:

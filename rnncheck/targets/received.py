@@ -22,7 +22,7 @@ CHOICES = {
     "widen": (True, False),
     "unguard": (True, False),
 }
-LISTS = ("calls", "memory")
+LISTS = ("calls", "memory", "uncalled")
 TABLES = ("params", "grads", "trace", "axes", "sizes")
 SIZES = dict.fromkeys("TBIHV", 2)
 LARGEST = 1024

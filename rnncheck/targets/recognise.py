@@ -86,8 +86,8 @@ def recognise_forward(seen: Sequence[Seen], answers: Answers, scales: Sequence[s
 
 
 def _like_p(s: Seen, array: np.ndarray) -> bool:
-    """Probabilities add up to 1."""
-    return bool(array.min() >= 0 and np.allclose(array.sum(-1), 1))
+    """Probabilities add up to 1; one-hot vectors, which do so too, are inputs or targets."""
+    return bool(array.min() >= 0 and np.allclose(array.sum(-1), 1) and not np.isin(array, (0, 1)).all())
 
 
 def _like_logits(s: Seen, array: np.ndarray) -> bool:

@@ -25,6 +25,7 @@ from rnncheck.targets.source import Source
 from rnncheck.targets.survey import survey
 from rnncheck.targets.trial import PROBE, Trial, forward_only, right_at_one_step, try_out
 from rnncheck.targets.trouble import lines_in, misread
+from rnncheck.targets.uncalled import uncalled
 from rnncheck.targets.ways import NoWayError, Way, nonlinearities, ways
 
 __all__ = ["find"]
@@ -44,7 +45,10 @@ def find(source: Source, name: str | None = None) -> Trial:
     NotJudgedError
         If nothing can be called, with what is missing; if it is an LSTM or a GRU.
     """
-    return _Search(source, name).best()
+    search = _Search(source, name)
+    found = search.best()
+    missed = uncalled(found, search.work, search.survey)
+    return replace(found, adapter=replace(found.adapter, uncalled=missed))
 
 
 class _Search:
