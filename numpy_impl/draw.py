@@ -38,7 +38,7 @@ def distribution(
         with np.errstate(over="ignore"):  # near temperature 0 all but the largest go to -infinity, as they should
             p /= logits.dtype.type(temperature)
     np.exp(p, p)
-    np.divide(p, spread(p.sum(axis=-1, keepdims=True), p), p)
+    np.divide(p, spread(p.sum(axis=1, keepdims=True), p), p)
     if top_k is not None or top_p is not None:
         _keep_likeliest(p, logits, top_k, top_p)
     return p
@@ -48,17 +48,17 @@ def _keep_likeliest(
     p: Real[np.ndarray, "B V"], logits: Real[np.ndarray, "B V"], top_k: int | None, top_p: Scalar | None
 ) -> None:
     """Zero all but the likeliest tokens of `p` in place, and renormalise."""
-    order = np.argsort(-logits, axis=-1, kind="stable")
+    order = np.argsort(-logits, kind="stable")
     streams = np.arange(len(p))[:, None]
     ranked = p[streams, order]  # likeliest first
     if top_k is not None:
         ranked[:, top_k:] = 0
     if top_p is not None and top_p < 1:  # at 1 rounding in the sum must not cost the last tokens
-        mass = ranked.cumsum(axis=-1)
+        mass = ranked.cumsum(axis=1)
         enough = p.dtype.type(top_p) * mass[:, -1:]
         ranked[:, 1:][mass[:, :-1] >= enough] = 0
     p[streams, order] = ranked
-    p /= p.sum(axis=-1, keepdims=True)
+    p /= p.sum(axis=1, keepdims=True)
 
 
 def draw(p: Real[np.ndarray, "B V"], u: Real[np.ndarray, "B"]) -> Ids[np.ndarray, "B"]:
@@ -66,6 +66,6 @@ def draw(p: Real[np.ndarray, "B V"], u: Real[np.ndarray, "B"]) -> Ids[np.ndarray
 
     The same u gives the same token as in `np.random.choice(V, p=p)`, which works on one stream and on float64.
     """
-    cdf = p.cumsum(axis=-1)
+    cdf = p.cumsum(axis=1)
     cdf /= cdf[:, -1:]
-    return (cdf > u[:, None]).argmax(axis=-1)
+    return (cdf > u[:, None]).argmax(axis=1)

@@ -124,6 +124,11 @@ def softmax_of_two_kinds(likely):
     return math.e / (math.e * likely.sum() + (~likely).sum())
 
 
+def test_top_p_stops_at_exactly_that_much_mass():
+    """The smallest set with a mass of at least one half is two of four equal tokens, not three."""
+    np.testing.assert_array_equal(distribution(np.zeros((1, 4)), top_p=0.5), [[0.5, 0.5, 0, 0]])
+
+
 def test_top_p_1_keeps_tokens_that_rounding_loses_from_the_sum():
     p = distribution(np.array([[0.0, -40.0]]), top_p=1.0)
     assert p[0, 0] + p[0, 1] == 1
