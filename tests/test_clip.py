@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from numpy_impl.clip import clip_grad_norm, clip_grad_value
+from numpy_impl.clip import PIECE, clip_grad_norm, clip_grad_value
 
 DTYPES = [np.float32, np.float64, np.longdouble]
 A_FEW_ROUNDINGS = 8  # of a norm, a quotient and a product, in units of eps
@@ -69,12 +69,21 @@ def test_value_clipping_takes_gradients_of_any_shape():
     np.testing.assert_array_equal(clip_grad_value(g, 4), g)
 
 
+@pytest.mark.parametrize("piece", [1, PIECE])
 @pytest.mark.parametrize("g", [[0.5, -0.25], [1.0, -1.0], [-0.0, 0.0], []], ids=str)
-def test_what_lies_within_the_range_is_not_clipped_at_all(monkeypatch, g):
+def test_what_lies_within_the_range_is_not_clipped_at_all(monkeypatch, g, piece):
     monkeypatch.setattr(np, "clip", None)
+    monkeypatch.setattr("numpy_impl.clip.PIECE", piece)
     np.testing.assert_array_equal(clip_grad_value(np.array(g), 1), g)
     with pytest.raises(TypeError, match="not callable"):
         clip_grad_value(np.array([*g, 1.5]), 1)
+
+
+def test_a_bound_has_the_digits_of_its_dtype():
+    """As a float64 this one is larger, and what is beyond it would pass."""
+    eps = np.longdouble(np.finfo(np.float64).eps)
+    bound, g = 1 + eps * 3 / 4, np.array([1 + eps * 7 / 8])
+    np.testing.assert_array_equal(clip_grad_value(g, bound), [bound], strict=True)
 
 
 @pytest.mark.parametrize("place", range(11))
