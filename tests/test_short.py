@@ -1,5 +1,6 @@
 """The step with everything made beforehand gives the bits of the model, whatever it has done before."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy_impl import products, short
 from numpy_impl.flat import Flat
 from numpy_impl.lean import Lean, lean_loss_and_grads
 from numpy_impl.model import loss_and_grads
-from numpy_impl.short import LONGEST, Short, short_step
+from numpy_impl.short import IDS, Short, short_step
 from numpy_impl.workspace import FRESH, Workspace
 
 DTYPES = [np.float32, np.float64, np.longdouble]
@@ -26,7 +27,7 @@ def draw(seed: int, T: int, I: int, H: int, V: int, dtype: type = np.float64, bi
     rng = np.random.default_rng(seed)
     shapes = {"W_xh": (H, I), "W_hh": (H, H), "b_h": (H,), "W_hy": (V, H), "b_y": (V,)}
     kept = {name: s for name, s in shapes.items() if name.startswith("W") or name in biases}
-    params = Flat.pack({name: (rng.standard_normal(s) / np.sqrt(H)).astype(dtype) for name, s in kept.items()})
+    params = Flat.pack({name: rng.standard_normal(s).astype(dtype) / np.sqrt(dtype(H)) for name, s in kept.items()})
     return params, rng.integers(-1, I, (T, 1)), rng.integers(0, V, (T, 1)), rng.standard_normal((1, H)).astype(dtype)
 
 
@@ -110,6 +111,40 @@ def test_what_comes_out_is_not_in_the_memory_of_the_states():
     np.testing.assert_array_equal(h_T, kept)
 
 
+MANY_STEPS = {"more steps than tokens": (1500, 3, 3, 3), "fewer": (1500, 1501, 3, 3)}
+"""T, I, H, V: so many steps that one number for each shows among the views and what the checks of shapes ask for."""
+
+
+def memory_of_a_step(monkeypatch, *size) -> int:
+    """Return how many bytes a step asks for at once, when it has been made."""
+    for limit in ("LONGEST", "ONE_HOT_LIMIT", "ONE_HOT_TOKENS"):
+        monkeypatch.setattr(short, limit, 10**7)
+    (params, x, y, h0), workspace = draw(0, *size), Workspace()
+    x = np.maximum(x, 0)
+    for _ in range(2):
+        assert asked(params, x, y, h0, workspace) is not None
+    tracemalloc.start()
+    try:
+        asked(params, x, y, h0, workspace)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("size", MANY_STEPS.values(), ids=MANY_STEPS)
+def test_no_array_over_time_is_made_in_a_step(monkeypatch, size):
+    """It is all made beforehand; what is new is a loss, a last state and views."""
+    assert memory_of_a_step(monkeypatch, *size) < size[0] * IDS.itemsize
+
+
+@pytest.mark.parametrize("size", MANY_STEPS.values(), ids=MANY_STEPS)
+def test_one_id_for_each_step_would_show(monkeypatch, size):
+    forward = Short.forward
+    monkeypatch.setattr(Short, "forward", lambda step, W_hh: forward(step, W_hh) or step.at.copy())
+    with pytest.raises(AssertionError):
+        test_no_array_over_time_is_made_in_a_step(monkeypatch, size)
+
+
 # --- what it leaves to the model
 
 
@@ -148,16 +183,23 @@ def test_what_is_not_plain_is_left_to_the_model(left):
     assert asked(*left) is None
 
 
-@pytest.mark.parametrize(
-    ("limits", "T"),
-    [({}, LONGEST + 1), ({"SMALL": 9 * 7 * 7 - 1}, 9), ({"ONE_HOT_LIMIT": 9 * 6 - 1}, 9)],
-)
-def test_what_is_not_small_is_left_to_the_model(monkeypatch, limits, T):
-    for name, value in limits.items():
-        monkeypatch.setattr(short, name, value)
-    params, x, y, h0 = draw(0, T, 6, 7 if limits else LONGEST, 5)
-    assert asked(params, x, y, h0) is None
-    assert asked(params, x[:6], y[:6], h0) is not None
+@pytest.mark.parametrize(("limit", "most"), [("LONGEST", 8), ("SMALL", 8 * 7 * 7), ("ONE_HOT_LIMIT", 8 * 6)])
+def test_what_is_longer_than_a_limit_is_left_to_the_model(monkeypatch, limit, most):
+    monkeypatch.setattr(short, limit, most)
+    assert asked(PARAMS, X, Y, H0) is None
+    assert asked(PARAMS, X[:8], Y[:8], H0) is not None
+
+
+def test_a_wide_readout_is_left_to_the_model(monkeypatch):
+    monkeypatch.setattr(short, "SMALL", 9 * 7 * 11)
+    assert asked(*draw(0, 9, 6, 7, 12)) is None
+    assert asked(*draw(0, 9, 6, 7, 11)) is not None
+
+
+@pytest.mark.parametrize(("I", "V", "few"), [(6, 6, True), (7, 5, False), (5, 7, False)])
+def test_many_tokens_are_left_to_the_model(monkeypatch, I, V, few):
+    monkeypatch.setattr(short, "ONE_HOT_TOKENS", 6)
+    assert (asked(*draw(0, 9, I, 7, V)) is not None) is few
 
 
 def test_a_parameter_that_has_gone_is_missed():
