@@ -183,8 +183,7 @@ def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
         return LiveOracle()
     raise UserError(
         f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, "
-        "and torch is not installed; "
-        'install it with `pip install "rnncheck[torch]"`'
+        "and torch is not installed: `pip install torch`"
     )
 
 
