@@ -153,9 +153,10 @@ def asked(params, x, y, h0, workspace=None, nonlinearity="tanh", reduction="sum"
     return short_step(params, x, y, h0, nonlinearity, reduction, ignore_index, workspace)
 
 
-def test_the_plain_case_is_taken():
+@pytest.mark.parametrize("options", [*OPTIONS, {"ignore_index": -1}], ids=str)
+def test_the_plain_case_is_taken(options):
     """Else the tests below would show nothing."""
-    assert Lean(*asked(*draw(0, 9, 6, 7, 5))).loss > 0
+    assert Lean(*asked(*draw(0, 9, 6, 7, 5), **options)).loss > 0
 
 
 PARAMS, X, Y, H0 = draw(0, 9, 6, 7, 5)
@@ -166,6 +167,7 @@ LEFT: dict[str, tuple] = {
     "other ids": (PARAMS, X.astype(np.int32), Y, H0),
     "other targets": (PARAMS, X, Y.astype(np.int32), H0),
     "targets that may be ignored": (PARAMS, X, Y, H0, None, "tanh", "sum", 3),
+    "the first of them": (PARAMS, X, Y, H0, None, "tanh", "sum", 0),
     "an ignored target": (PARAMS, X, np.where(Y[0] == Y, -100, Y), H0),
     "another reduction": (PARAMS, X, Y, H0, None, "tanh", "none"),
     "another nonlinearity": (PARAMS, X, Y, H0, None, "sigmoid"),
