@@ -3,6 +3,7 @@
 import io
 import math
 import re
+import tracemalloc
 
 import jaxtyping
 import numpy as np
@@ -100,6 +101,29 @@ def test_a_vector_is_cut_from_more_than_four_pieces_on_and_other_arrays_are_not(
     w = np.ones(shape)
     Adagrad().step(w, w, Adagrad().init(w), 0.1)
     assert seen == pieces
+
+
+def arrays_beside(w: np.ndarray, optimiser: Adagrad) -> float:
+    """Return how much memory a step in place takes at once, in arrays of the size of `w`."""
+    state = optimiser.init(w)
+    optimiser.step(w, w, state, 0.1, inplace=True)
+    tracemalloc.start()
+    try:
+        optimiser.step(w, w, state, 0.1, inplace=True)
+        return tracemalloc.get_traced_memory()[1] / w.nbytes
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("eps_inside", [False, True])
+def test_two_arrays_serve_a_step_of_adagrad(eps_inside):
+    assert arrays_beside(np.ones(40_000), Adagrad(eps_inside=eps_inside)) < 2.5
+
+
+def test_a_third_array_shows(monkeypatch):
+    update = Adagrad._update
+    monkeypatch.setattr(Adagrad, "_update", lambda self, w, *rest: update(self, w.copy(), *rest))
+    assert arrays_beside(np.ones(40_000), Adagrad()) > 2.5
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
