@@ -133,6 +133,13 @@ def test_what_is_in_doubt_covers_the_rounding_of_two_cumulative_sums(V, dtype):
     assert quick.doubt(V, np.dtype(dtype)) < 4 * V * eps + 256 * eps, "else the careful way is asked for nothing"
 
 
+@pytest.mark.parametrize(("doubt", "seldom"), [(0.0049, True), (0.0051, False)])
+def test_it_pays_where_few_draws_fall_beside_a_border(monkeypatch, doubt, seldom):
+    """Each of ten tokens takes its borders' doubt on either side: a tenth of all draws is too much."""
+    monkeypatch.setattr(quick, "doubt", lambda V, dtype: doubt)
+    assert quick.pays(10, np.dtype(float)) is seldom
+
+
 def test_where_it_does_not_pay_the_careful_way_is_gone(monkeypatch):
     assert quick.pays(65, np.dtype(np.float32))
     assert quick.pays(8000, np.dtype(np.float64))
