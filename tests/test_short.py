@@ -116,19 +116,22 @@ MANY_STEPS = {"more steps than tokens": (1500, 3, 3, 3), "fewer": (1500, 1501, 3
 
 
 def memory_of_a_step(monkeypatch, *size) -> int:
-    """Return how many bytes a step asks for at once, when it has been made."""
+    """Return how many bytes a step asks for at once, when it has been made: the least of several, for others ask too."""
     for limit in ("LONGEST", "ONE_HOT_LIMIT", "ONE_HOT_TOKENS"):
         monkeypatch.setattr(short, limit, 10**7)
     (params, x, y, h0), workspace = draw(0, *size), Workspace()
     x = np.maximum(x, 0)
     for _ in range(2):
         assert asked(params, x, y, h0, workspace) is not None
-    tracemalloc.start()
-    try:
-        asked(params, x, y, h0, workspace)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    highest = []
+    for _ in range(5):
+        tracemalloc.start()
+        try:
+            asked(params, x, y, h0, workspace)
+            highest.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    return min(highest)
 
 
 @pytest.mark.parametrize("size", MANY_STEPS.values(), ids=MANY_STEPS)
