@@ -116,7 +116,7 @@ MANY_STEPS = {"more steps than tokens": (1500, 3, 3, 3), "fewer": (1500, 1501, 3
 
 
 def memory_of_a_step(monkeypatch, *size) -> int:
-    """Return how many bytes a step asks for at once, when it has been made: the least of several, for others ask too."""
+    """Return how many bytes a step asks for, when it has been made: the least of several, for others ask too."""
     for limit in ("LONGEST", "ONE_HOT_LIMIT", "ONE_HOT_TOKENS"):
         monkeypatch.setattr(short, limit, 10**7)
     (params, x, y, h0), workspace = draw(0, *size), Workspace()
