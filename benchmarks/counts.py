@@ -106,7 +106,10 @@ def counts(size: str) -> dict[str, int]:
 
 
 def complaints(found: dict[str, dict[str, int]], stored: dict[str, Any]) -> list[str]:
-    """Say every count that is not what is stored, of those that belong to these versions of Python and NumPy."""
+    """Say every count that is not what is stored, of those that belong to these versions of Python and NumPy.
+
+    Memory may differ by 1 kB: beside the arrays it holds objects of the interpreter, and is rounded.
+    """
     same = {name: stored[name] == version for name, version in versions().items()}
     for name in (name for name, equal in same.items() if not equal):
         print(f"stored for {name} {stored[name]}, this is {versions()[name]}: {DEPENDS[name]} not compared")
@@ -115,7 +118,7 @@ def complaints(found: dict[str, dict[str, int]], stored: dict[str, Any]) -> list
         for size, values in found.items()
         for name, value in values.items()
         if same["python"] and (same["numpy"] or not name.startswith("kB"))
-        if value != stored["counts"].get(size, {}).get(name)
+        if abs(value - stored["counts"].get(size, {}).get(name, -9)) > (1 if name.startswith("kB") else 0)
     ]
 
 
