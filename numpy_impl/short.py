@@ -43,6 +43,8 @@ def short_step(
     """Return loss, gradients and last state as `lean.lean_loss_and_grads` does, or None: not the way for this."""
     if not (isinstance(workspace, Workspace) and isinstance(params, Flat) and _plain(x) and _plain(y)):
         return None
+    if not (isinstance(nonlinearity, str) and isinstance(ignore_index, int)):
+        return None
     step = workspace.once(_step_for, params, len(x), nonlinearity)
     if step is None or len(params) < step.parameters or len(x) != len(y):
         return None

@@ -119,6 +119,11 @@ def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_
     Return whether some targets may be ignored.
     """
     _check_choice("reduction", reduction, REDUCTIONS)
+    if not hasattr(ignore_index, "__index__"):
+        raise TypeError(
+            f"ignore_index is {ignore_index!r}, expected a whole number: the id that stands for a target which does "
+            "not count; leave it out for -100"
+        )
     check_array("y", y)
     *TB, V = shape
     if y.shape != tuple(TB):
@@ -176,8 +181,8 @@ def check_bptt(bptt: str, k: int | None) -> None:
         raise ValueError(f'k is {k} under bptt="{bptt}": it must be a whole number of steps, at least {least}')
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} is {value!r}, expected one of {', '.join(choices)}")
 
 

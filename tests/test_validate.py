@@ -180,6 +180,16 @@ MISTYPED_TARGETS = {
         "y is float64, expected token ids (integers); cast with y.astype(np.int64)",
     ),
     "a tuple": (((0, 1), "sum", -100), "y is a tuple, expected a NumPy array; convert it with np.asarray(y)"),
+    "nothing to ignore": (
+        (IDS, "sum", None),
+        "ignore_index is None, expected a whole number: the id that stands for a target which does not count; "
+        "leave it out for -100",
+    ),
+    "half an id": (
+        (IDS, "sum", 2.5),
+        "ignore_index is 2.5, expected a whole number: the id that stands for a target which does not count; "
+        "leave it out for -100",
+    ),
 }
 WRONG_DLOSS = {
     "missing": (
@@ -283,6 +293,8 @@ def test_wrong_bptt(wrong, message):
 
 def test_wrong_nonlinearity():
     refused(ValueError, "nonlinearity is 'Tanh', expected one of tanh, relu", check_nonlinearity, "Tanh")
+    two = np.array(["tanh", "relu"])  # whether they are in a tuple, NumPy does not say
+    refused(ValueError, f"nonlinearity is {two!r}, expected one of tanh, relu", check_nonlinearity, two)
 
 
 # --- and what is right passes
