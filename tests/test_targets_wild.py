@@ -459,9 +459,46 @@ def test_what_was_called_wrong_is_right(what, tmp_path):
 
 def test_what_the_calls_do_not_reach_is_named(tmp_path):
     layer = ONE_HOT_INSIDE + "class Affine:\n    def backward(self, d):\n        return d @ self.W\n"
-    assert "not called, so not judged: Affine.backward" in load_target(str(written(tmp_path, layer))).assumed
+    assert (
+        "not called, so not judged: Language.loss, Affine.backward"
+        in load_target(str(written(tmp_path, layer))).assumed
+    )
     whole = load_target(str(written(tmp_path, ONE_HOT_INSIDE))).assumed
-    assert "not judged" not in whole
+    assert "not judged: Language.loss" in whole
+    assert "Affine" not in whole
+
+
+LOSS_BESIDE = """
+import numpy as np
+class Layer:
+    def __init__(self, I, H):
+        self.Wx, self.Wh, self.b = np.ones((I, H)), np.ones((H, H)), np.zeros(H)
+    def forward(self, x, h0):
+        self.x, self.h = x, [h0]
+        for x_t in x:
+            self.h.append(np.tanh(x_t @ self.Wx + self.h[-1] @ self.Wh + self.b))
+        return np.stack(self.h[1:])
+    def backward(self, dh):
+        self.dWx, self.dWh, self.db, later = 0, 0, 0, 0
+        for t in reversed(range(len(dh))):
+            da = (dh[t] + later) * (1 - self.h[t + 1] ** 2)
+            self.dWx += self.x[t].T @ da; self.dWh += self.h[t].T @ da; self.db += da.sum(0)
+            later = da @ self.Wh.T
+"""
+ITS_LOSS = """
+def cross_entropy(logits, y):
+    p = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    return -(y * np.log(p)).sum() / len(y), (p - y) / 2
+"""
+
+
+def test_a_loss_is_named_where_the_gradient_comes_from_above(tmp_path):
+    """Its gradient, wrong here, is not looked at; a loss that is called needs no word."""
+    assumed = load_target(str(written(tmp_path, LOSS_BESIDE + ITS_LOSS))).assumed
+    assert "from an upstream gradient; not called, so not judged: cross_entropy" in assumed
+    assert "not judged" not in load_target(str(written(tmp_path, LOSS_BESIDE))).assumed
+    evaluated = ONE_LIST + ITS_LOSS
+    assert "not judged" not in load_target(str(written(tmp_path, evaluated))).assumed
 
 
 def test_a_memory_that_once_was_nan_is_made_anew(tmp_path):

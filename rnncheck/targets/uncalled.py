@@ -1,4 +1,4 @@
-"""Which backward passes of a file the calls do not reach: of these the verdict says nothing, and the report says so."""
+"""Which backward passes and losses the calls do not reach: the verdict says nothing of them, and the report says so."""
 
 import ast
 import re
@@ -14,10 +14,13 @@ from rnncheck.targets.trial import PROBE, Trial, problem_for
 __all__ = ["uncalled"]
 
 GOES_BACK = re.compile(r"back(?!up|end)|bptt|bprop", re.IGNORECASE)
+LOSES = re.compile(r"loss|entropy|criterion|nll", re.IGNORECASE)
+"""Of interest where the gradient comes from above: then the loss in the file, and its gradient, are not looked at."""
+GIVEN = re.compile(r"\b(dlogits|dh)\b")
 
 
 def uncalled(trial: Trial, work: Adapted, survey: Survey) -> tuple[str, ...]:
-    """Run the calls of a trial once, and return the functions and methods that go back and were not reached."""
+    """Run the calls of a trial once, and return what goes back, or would have begun to, and was not reached."""
     reached: set[tuple[str, int]] = set()
 
     def watch(frame: FrameType, event: str, _: object) -> None:
@@ -37,10 +40,13 @@ def uncalled(trial: Trial, work: Adapted, survey: Survey) -> tuple[str, ...]:
     for cls in survey.classes:
         for f in cls.methods.values():
             named.setdefault(id(f.node), (f"{cls.name}.{f.name}", f.node))
+    given = any(GIVEN.search(call) for call in trial.adapter.calls)
     return tuple(
         label
         for label, node in named.values()
-        if GOES_BACK.search(node.name) and not _is_abstract(node) and (node.name, _line(node)) not in reached
+        if (GOES_BACK.search(node.name) or (given and LOSES.search(label) and node.name != "__init__"))
+        and not _is_abstract(node)
+        and (node.name, _line(node)) not in reached
     )
 
 
