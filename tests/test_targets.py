@@ -172,6 +172,20 @@ def test_what_is_no_notebook_is_refused(tmp_path):
     path.write_text("[1, 2]", encoding="utf-8")
     with pytest.raises(UserError, match="is no notebook"):
         read_source(path)
+    path.write_bytes(b"PK" + bytes(range(256)) * 20)
+    with pytest.raises(UserError, match=r"is no notebook \(it is not UTF-8 text\); save it again as .ipynb$"):
+        read_source(path)
+
+
+def test_what_is_no_text_is_not_shown_as_a_line(tmp_path):
+    path = tmp_path / "rnn.py"
+    path.write_bytes(bytes(range(256)) * 20)
+    with pytest.raises(UserError, match=r"^rnn.py: has null bytes, so it is no text; give the file"):
+        read_source(path)
+    path.write_bytes(b"x = " + b"(" * 5000)
+    with pytest.raises(UserError, match=r"^rnn.py, line 1: .*correct the line$") as error:
+        read_source(path)
+    assert len(str(error.value)) < 300
 
 
 CLIPS = """

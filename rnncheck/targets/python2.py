@@ -14,6 +14,8 @@ from rnncheck.errors import UserError
 __all__ = ["Parsed", "parse"]
 
 LONGEST_STATEMENT = 12
+WIDEST = 100
+"""So much of a line is shown."""
 
 COMMENT = re.compile(r"""\A((?:[^'"#]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*?)\s*#[^\n]*\Z""")
 """A comment at the end of a statement; a `#` in quotes is none."""
@@ -51,6 +53,8 @@ def parse(text: str, name: str) -> Parsed:
     UserError
         If a line is neither Python 3 nor Python 2, with its number.
     """
+    if "\0" in text:
+        raise UserError(f"{name}: has null bytes, so it is no text; give the file that defines your network")
     lines = text.expandtabs(8).splitlines()
     python2 = any(PRINT_TO.match(line) for line in lines)
     lines = [PRINT_TO.sub(r"\1print(\2)", line) for line in lines]  # Python 3 takes it for a shift of `print`
@@ -59,13 +63,13 @@ def parse(text: str, name: str) -> Parsed:
             return Parsed(ast.parse("\n".join(lines) + "\n"), python2)
         except SyntaxError as error:
             if not _repair(lines, (error.lineno or 1) - 1):
-                line = lines[(error.lineno or 1) - 1].strip() if lines else ""
+                line = lines[(error.lineno or 1) - 1].strip()[:WIDEST] if lines else ""
                 raise UserError(
                     f"{name}, line {error.lineno}: {error.msg}: {line!r} is neither Python 3 nor Python 2 that can be "
                     "translated; correct the line"
                 ) from None
             python2 = True
-        except ValueError as error:  # null bytes
+        except ValueError as error:  # half of a surrogate pair
             raise UserError(f"{name}: {error}; is it a Python file?") from None
     raise UserError(f"{name}: too many lines that are no Python; is it a Python file?")
 

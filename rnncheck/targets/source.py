@@ -82,6 +82,8 @@ def _cells(path: Path) -> str:
         texts = [cell.get("source", cell.get("input", "")) for cell in cells]
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}; give the path of your notebook") from error
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: is no notebook (it is not UTF-8 text); save it again as .ipynb") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: is no notebook ({error!r}); save it again as .ipynb or as a script") from error
     joined = ["".join(text) if isinstance(text, list) else str(text) for text in texts]
