@@ -141,6 +141,8 @@ def test_a_saved_adapter_is_the_same_adapter(name, tmp_path):
         ("--save-adapter mine.py", "mine.py exists already and is left as it is"),
         ("--repro mine.py", "mine.py exists already and is left as it is"),
         ("--repro notes.py", "notes.py exists already and is left as it is"),
+        ("--save-adapter new.py --repro ./new.py", "--save-adapter and --repro both name new.py"),
+        ("--json new.py --repro new.py", "--json and --repro both name new.py"),
         ("--json mine.py", "mine.py is what is read: the report would overwrite it"),
         ("--junit ./mine.py", "mine.py is what is read: the report would overwrite it"),
     ],

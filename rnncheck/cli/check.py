@@ -91,7 +91,7 @@ def check(
     from rnncheck.check import Inquiry
     from rnncheck.cli.output import Output
     from rnncheck.errors import NotJudgedError, UserError
-    from rnncheck.report.files import check_target
+    from rnncheck.report.files import check_apart, check_target
     from rnncheck.report.repro import is_script
     from rnncheck.stopwatch import lap, phase, words
 
@@ -102,7 +102,9 @@ def check(
         )
     judged = _file_of(target)
     output = Output(json, junit, judged, html=html, github=github)
-    for file in (save_adapter, repro):
+    written = {"--save-adapter": save_adapter, "--repro": repro}
+    check_apart({"--json": json, "--junit": junit, "--html": html, **written})
+    for file in written.values():
         if file is not None:
             check_target(file)
             if file.exists() and not (file == repro and is_script(file)):

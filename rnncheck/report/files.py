@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rnncheck.errors import UserError
 
-__all__ = ["STDOUT", "check_target", "check_targets", "write_text"]
+__all__ = ["STDOUT", "check_apart", "check_target", "check_targets", "write_text"]
 
 STDOUT = Path("-")
 PROGRAMS = (".py", ".ipynb")
@@ -26,6 +26,15 @@ def check_target(path: Path) -> None:
         raise UserError(f"cannot write {path}: permission denied; choose a path that you may write")
 
 
+def check_apart(files: Mapping[str, Path | None]) -> None:
+    """Refuse two options that name the same place: one file would overwrite the other."""
+    seen: dict[Path, str] = {}
+    for option, path in files.items():
+        if path is not None and (first := seen.setdefault(path.resolve(), option)) != option:
+            name = "standard output" if path == STDOUT else path
+            raise UserError(f"{first} and {option} both name {name}: one would overwrite the other; choose two places")
+
+
 def check_targets(files: Mapping[str, Path | None], read: Iterable[Path | None] = ()) -> None:
     """Refuse reports that cannot be written, or that would overwrite each other, what is `read`, or a program.
 
@@ -33,17 +42,12 @@ def check_targets(files: Mapping[str, Path | None], read: Iterable[Path | None] 
     and would lose the work that he wants judged.
     """
     inputs = {path.resolve(): path for path in read if path is not None}
-    seen: dict[Path, str] = {}
+    check_apart(files)
     for option, path in files.items():
         if path is None:
             continue
         check_target(path)
-        place = path.resolve()
-        first = seen.setdefault(place, option)
-        if first != option:
-            name = "standard output" if path == STDOUT else path
-            raise UserError(f"{first} and {option} both name {name}: one would overwrite the other; choose two places")
-        if place in inputs:
+        if (place := path.resolve()) in inputs:
             raise UserError(f"{inputs[place]} is what is read: the report would overwrite it; choose another place")
         if path.suffix in PROGRAMS and path.exists():
             raise UserError(f"{option} {path}: a program is there, and would be overwritten; choose another place")
