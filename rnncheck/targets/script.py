@@ -24,23 +24,30 @@ def with_round(tree: ast.Module) -> ast.Module:
     if any(TRAINS.search(name) for name in defined) or found is None:
         return tree
     body, fetched = found
-    first = next(i for i, s in enumerate(body) if isinstance(s, ast.For))
-    used = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
-    arguments = _arguments(body, first, {*fetched, *(n for s in body[:first] for n in _stored(s))})
+    outside = {name for s in tree.body if not isinstance(s, Loop) for name in _stored(s)}
+    first = next(i for i, s in enumerate(body) if isinstance(s, ast.For))  # what stands before it fetches the data
+    arguments = _arguments(body, first, {*fetched, *(name for s in body[:first] for name in _stored(s))})
     if not {"x", "y"} <= set(arguments):
         return tree
-    outside = {n for s in tree.body if not isinstance(s, Loop) for n in _stored(s)}
-    beside = {n for s in body[:first] if arguments.get("h0") in (stored := _stored(s)) for n in stored}
-    if beside & used - outside - set(arguments.values()):
+    if _made_with(arguments.get("h0"), body[:first]) & _read(body) - outside - set(arguments.values()):
         del arguments["h0"]  # the line that makes it makes something else that is needed
-    names = set(arguments.values())
-    kept = [s for s in body[:first] if not _stored(s) & names] + body[first:]
-    kept = [s for s in kept if not any(_leaves(s)) and not (isinstance(s, ast.AugAssign) and _stored(s) & set(fetched))]
-    shared = sorted(({n for s in kept for n in _stored(s)} & outside & used) - names)
-    made = ast.parse(f"def {NAME}({', '.join(arguments.values())}): return dict(locals())").body[0]
+    return _with_function(tree, list(arguments.values()), _kept(body, first, set(arguments.values()), fetched), outside)
+
+
+def _kept(body: Sequence[ast.stmt], first: int, names: set[str], fetched: Sequence[str]) -> list[ast.stmt]:
+    """Return the round without what makes the arguments, leaves the loop, or counts what the loop fetches."""
+    computes = [s for s in body[:first] if not _stored(s) & names] + list(body[first:])
+    counts = [s for s in computes if isinstance(s, ast.AugAssign) and _stored(s) & set(fetched)]
+    return [s for s in computes if s not in counts and not any(_leaves(s))]
+
+
+def _with_function(tree: ast.Module, names: list[str], kept: list[ast.stmt], outside: set[str]) -> ast.Module:
+    """Append the function; what the script made and the round replaces stays the script's: it is global."""
+    shared = sorted({n for s in kept for n in _stored(s)} & outside & _read(kept) - set(names))
+    made = ast.parse(f"def {NAME}({', '.join(names)}): return dict(locals())").body[0]
     assert isinstance(made, ast.FunctionDef)
     made.body = [*([ast.Global(shared)] if shared else []), *kept, *made.body]
-    ast.copy_location(made, body[0])
+    ast.copy_location(made, kept[0])
     return ast.fix_missing_locations(ast.Module([*tree.body, made], tree.type_ignores))
 
 
@@ -81,6 +88,18 @@ def _written_into(node: ast.AST) -> Iterator[ast.expr]:
         stores = isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)
         if isinstance(n, ast.Subscript | ast.Attribute) and (stores or getattr(n, "attr", "") in ("append", "insert")):
             yield n.value
+
+
+def _made_with(name: str | None, statements: Sequence[ast.stmt]) -> set[str]:
+    """Return all that the statements which make `name` make."""
+    return {made for s in statements if name in _stored(s) for made in _stored(s)}
+
+
+def _read(statements: Sequence[ast.stmt]) -> set[str]:
+    """Return the names whose values are used; `n += 1` uses that of n."""
+    nodes = [n for s in statements for n in ast.walk(s)]
+    added = {n.target.id for n in nodes if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)}
+    return added | {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _stored(node: ast.AST) -> set[str]:
