@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
 import typer
 
@@ -136,6 +137,13 @@ def oracle_without_memory() -> None:
     raise OracleError("case T=3 could not be made") from MemoryError("Unable to allocate 7.28 TiB")
 
 
+def case_beyond_any_memory() -> None:
+    try:
+        np.empty((10**11, 10**11))
+    except ValueError as error:
+        raise OracleError("case H=100000000000 could not be made") from error
+
+
 @pytest.mark.parametrize(
     ("action", "words"),
     [
@@ -148,6 +156,7 @@ def oracle_without_memory() -> None:
         (raiser(OSError(errno.ENOSPC, "No space left on device", "run.ckpt")), "run.ckpt: No space left on device"),
         (raiser(MemoryError("Unable to allocate 745. GiB")), "Unable to allocate 745. GiB; use smaller sizes"),
         (oracle_without_memory, "out of memory after 2 of 2 checks: Unable to allocate 7.28 TiB; use smaller sizes"),
+        (case_beyond_any_memory, "out of memory after 2 of 2 checks: array is too big; "),
         (raiser(ModuleNotFoundError("x", name="torch")), "torch is not installed: pip install '.[torch]' in the"),
         (raiser(ModuleNotFoundError("x", name="jinja2.ext")), "jinja2.ext is not installed: pip install '.[report]'"),
     ],

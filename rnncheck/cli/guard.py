@@ -7,6 +7,7 @@ A command returns its code. An exception never becomes 0 or 1: those two are ver
 
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -22,6 +23,8 @@ __all__ = ["CANNOT_RUN", "INTERRUPTED", "exit_code"]
 
 CANNOT_RUN, INTERRUPTED = 2, 130
 OURS = ("numpy_impl", "reference", "rnncheck")
+TOO_BIG = re.compile("array is too big|Maximum allowed dimension")
+"""What NumPy says, in a ValueError, to a size that no memory could ever hold."""
 NO_ROOM = (errno.ENOSPC, errno.EFBIG, errno.EIO)
 EXTRAS = {"torch": "torch", "jinja2": "report", "matplotlib": "report", "distributed": "cluster"}
 # The base of all that typer says about arguments; its name and module change from version to version.
@@ -59,7 +62,7 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, UserError) or (isinstance(error, ValueError | TypeError) and _deliberate(error)):
         return str(error)
     lack = error.__cause__ if isinstance(error, OracleError) else error  # the oracle may have lacked it
-    if isinstance(lack, MemoryError):
+    if isinstance(lack, MemoryError) or TOO_BIG.match(str(lack)):
         return f"out of memory{_notes(error)}: {str(lack) or 'no more to be had'}; use smaller sizes"
     if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
         return f"{error.name} is not installed: pip install '.[{extra}]' in the clone of rnncheck"
