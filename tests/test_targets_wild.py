@@ -3,12 +3,14 @@
 import ast
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnncheck.check import check_rnn
 from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.target import load_target
 from rnncheck.targets.guards import guarded, unguard
+from rnncheck.targets.trouble import misread
 
 LAST_STEP = """
 import numpy as np
@@ -442,7 +444,54 @@ def rnn_backward(x, y, h, target, Wx, Wh, Wy, bh, by):
         dh = Wh.T @ dz
     return dWx, dWh, dy @ h[-1].T, dbh, dy
 """
+KEPT_IN_SLOTS = """
+import numpy as np
+class Recurrent:
+    __slots__ = ("Wx", "Wh", "Wy", "bh", "by", "dWx", "dWh", "dWy", "dbh", "dby", "kept")
+    def __init__(self, *, n_in=10, n_hidden=16, n_out=10):
+        self.Wx, self.Wh, self.Wy = np.ones((n_in, n_hidden)), np.ones((n_hidden, n_hidden)), np.ones((n_hidden, n_out))
+        self.bh, self.by = np.zeros((1, n_hidden)), np.zeros((1, n_out))
+    def forward(self, x):
+        H = [np.zeros((len(x), self.Wh.shape[0]))]
+        for t in range(x.shape[1]):
+            H.append(np.tanh(x[:, t, :] @ self.Wx + H[t] @ self.Wh + self.bh))
+        P = [np.exp(h @ self.Wy + self.by) for h in H[1:]]
+        self.kept = x, H, [p / p.sum(-1, keepdims=True) for p in P]
+        return np.stack(self.kept[2], 1)
+    def backward(self, y):
+        x, H, P = self.kept
+        D = [P[t] - y[:, t, :] for t in range(len(P))]
+        A = [0] * len(D) + [np.zeros_like(H[0])]
+        for t in reversed(range(len(D))):
+            A[t] = (D[t] @ self.Wy.T + A[t + 1] @ self.Wh.T) * (1 - H[t + 1] ** 2)
+        self.dWy, self.dby = sum(h.T @ d for h, d in zip(H[1:], D)), sum(d.sum(0, keepdims=True) for d in D)
+        self.dWx, self.dWh = sum(x[:, t].T @ A[t] for t in range(len(D))), sum(h.T @ a for h, a in zip(H, A))
+        self.dbh = sum(a.sum(0, keepdims=True) for a in A)
+"""
+V_IS_A_MATRIX = """
+import numpy as np
+vocab_size, hidden_size = 40, 32
+U = np.random.randn(hidden_size, vocab_size) * 0.01
+W = np.random.randn(hidden_size, hidden_size) * 0.01
+V = np.random.randn(vocab_size, hidden_size) * 0.01
+b, c = np.zeros((hidden_size, 1)), np.zeros((vocab_size, 1))
+def loss_fun(inputs, targets, h):
+    hs, ps, loss = {-1: h}, {}, 0
+    for t, i in enumerate(inputs):
+        hs[t] = np.tanh(U[:, [i]] + W @ hs[t - 1] + b)
+        e = np.exp(V @ hs[t] + c); ps[t] = e / e.sum(); loss -= np.log(ps[t][targets[t], 0])
+    dU, dW, dV, db, dc, later = 0 * U, 0 * W, 0 * V, 0 * b, 0 * c, 0
+    for t in reversed(range(len(inputs))):
+        dy = ps[t].copy(); dy[targets[t]] -= 1
+        dV += dy @ hs[t].T; dc += dy
+        da = (V.T @ dy + later) * (1 - hs[t] ** 2)
+        dU[:, [inputs[t]]] += da; dW += da @ hs[t - 1].T; db += da
+        later = W.T @ da
+    return loss, dU, dW, dV, db, dc
+"""
 ONCE_CALLED_WRONG = {
+    "gradients are kept in slots": (KEPT_IN_SLOTS, "A[t + 1] @ self.Wh.T", "A[t + 1] @ self.Wh"),
+    "V is a matrix, and times a number": (V_IS_A_MATRIX, "later = W.T @ da", "later = W @ da"),
     "one-hot inputs are no probabilities": (ONE_HOT_INSIDE, "later = self.Wh @ da", "later = self.Wh.T @ da"),
     "y is what forward has returned": (LAST_OF_FUNCTIONS, "dh = Wh.T @ dz", "dh = Wh @ dz"),
 }
@@ -466,6 +515,17 @@ def test_what_the_calls_do_not_reach_is_named(tmp_path):
     whole = load_target(str(written(tmp_path, ONE_HOT_INSIDE))).assumed
     assert "not judged: Language.loss" in whole
     assert "Affine" not in whole
+
+
+def test_a_target_with_too_few_axes_is_no_crash_of_theirs():
+    """`y[:, t, :]` of class ids: they were to be one-hot. An index that is too large is another matter."""
+    ids = np.zeros((2, 3), int)
+    with pytest.raises(IndexError) as axes:
+        ids[:, 0, :]
+    assert misread(axes.value, "")
+    with pytest.raises(IndexError) as bounds:
+        ids[:, 3]
+    assert not misread(bounds.value, "")
 
 
 LOSS_BESIDE = """

@@ -1,6 +1,7 @@
 """The constants of a file that are sizes, and what they are to be: `hidden_size = 100` is to be H."""
 
 import ast
+import re
 
 from rnncheck.targets.adapter import NO_CLIPPING
 from rnncheck.targets.roles import size_role
@@ -8,6 +9,8 @@ from rnncheck.targets.roles import size_role
 __all__ = ["size_constants"]
 
 VALUES = {"O": "V", "clip": repr(NO_CLIPPING), "layers": "", "drop": "0.0", "keep": "1.0"}
+ARRAY = re.compile(r"\b(rand\w*|normal|standard_normal|uniform|gauss\w*|zeros|ones|empty|full|eye|array)\(")
+"""Calls that make arrays: `V = np.random.randn(m, n) * 0.01` is no number, though it has one in it."""
 SINGLE = "THVD"
 """Single letters that are sizes; others may be anything."""
 
@@ -33,5 +36,5 @@ def _is_number(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return isinstance(node.func, ast.Name) and node.func.id in ("len", "int", "float", "max", "min", "round")
     if isinstance(node, ast.BinOp):
-        return _is_number(node.left) or _is_number(node.right)
+        return (_is_number(node.left) or _is_number(node.right)) and not ARRAY.search(ast.unparse(node))
     return isinstance(node, ast.Name | ast.UnaryOp | ast.Attribute) or "shape" in ast.unparse(node)

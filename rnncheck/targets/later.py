@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from rnncheck.targets.places import attributes
 from rnncheck.targets.roles import parameter_role, size_role
 from rnncheck.targets.survey import Class, Function
 
@@ -51,7 +52,7 @@ def sizes_of_attributes(names: tuple[str, ...]) -> list[str]:
 
 def settled(names: tuple[str, ...], rnn: object) -> list[str]:
     """Return statements for what the making of the weights would have set besides: sizes, and that they are made."""
-    flags = [name for name, value in vars(rnn).items() if value is False and FLAG.search(name)]
+    flags = [name for name, value in attributes(rnn).items() if value is False and FLAG.search(name)]
     return [*sizes_of_attributes(names), *(f"rnn.{name} = True" for name in flags)]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rnncheck.targets.places import attributes
 from rnncheck.targets.roles import last_word
 
 __all__ = ["Seen", "seen_after"]
@@ -69,7 +70,7 @@ def _look(
             label = inner[i] if len(inner) == len(value) and inner[i] else name
             yield from _look(item, f"{expression}[{i}]", label, (), depth + 1, known, T)
     elif type(value).__module__.startswith("target_"):
-        for attribute, item in list(getattr(value, "__dict__", {}).items()):
+        for attribute, item in list(attributes(value).items()):
             yield from _look(item, f"{expression}.{attribute}", last_word(attribute), (), depth + 1, known, T)
 
 

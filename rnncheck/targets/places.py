@@ -9,7 +9,7 @@ import numpy as np
 
 from rnncheck.targets.roles import VALUE, is_gradient, kept_with_gradients, parameter_role, remembered, state_like
 
-__all__ = ["Place", "arrays_in", "fixed_sizes", "parameter_options", "unread", "without_companions"]
+__all__ = ["Place", "arrays_in", "attributes", "fixed_sizes", "parameter_options", "unread", "without_companions"]
 
 DEEPEST = 3
 MOST_OPTIONS = 8
@@ -49,10 +49,13 @@ def _members(thing: Any, expression: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(thing, list | tuple):
         yield from ((f"{expression}[{i}]", value) for i, value in enumerate(thing[:8]))
     elif type(thing).__module__.startswith("target_"):
-        names = dict(getattr(thing, "__dict__", {}))
-        slots = [s for c in type(thing).__mro__ for s in getattr(c, "__slots__", ())]
-        names |= {s: getattr(thing, s) for s in slots if hasattr(thing, s)}
-        yield from ((f"{expression}.{name}", value) for name, value in names.items())
+        yield from ((f"{expression}.{name}", value) for name, value in attributes(thing).items())
+
+
+def attributes(thing: Any) -> dict[str, Any]:
+    """Return what an object keeps, in its dictionary or in slots."""
+    slots = [s for c in type(thing).__mro__ for s in getattr(c, "__slots__", ())]
+    return getattr(thing, "__dict__", {}) | {s: getattr(thing, s) for s in slots if hasattr(thing, s)}
 
 
 def without_companions(places: list[Place]) -> list[Place]:

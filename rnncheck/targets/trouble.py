@@ -20,6 +20,6 @@ def misread(error: Exception, text: str) -> bool:
     lacking = isinstance(error, AttributeError) and re.search(rf"self\.{error.name}\b[^=\n(]*=[^=]", text)
     return (
         isinstance(error, np.exceptions.AxisError)
-        or bool(re.match(r"'(int|float|list)' object", str(error)))
+        or bool(re.match(r"'(int|float|list)' object|too many indices for array", str(error)))
         or bool(lacking)
     )

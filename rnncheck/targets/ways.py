@@ -13,7 +13,15 @@ from rnncheck.targets.kinds import GATES, other_kind
 from rnncheck.targets.later import settled
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted, Names
-from rnncheck.targets.places import Place, arrays_in, fixed_sizes, parameter_options, unread, without_companions
+from rnncheck.targets.places import (
+    Place,
+    arrays_in,
+    attributes,
+    fixed_sizes,
+    parameter_options,
+    unread,
+    without_companions,
+)
 from rnncheck.targets.roles import parameter_role, remembered, size_role
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import probe, sizes_of
@@ -116,7 +124,7 @@ def _made(adapter: Adapter, work: Adapted) -> Names:
 
 def _settings(rnn: Any) -> list[str]:
     """Return statements for numbers that an object keeps: its learning rate, its truncation, its clipping bound."""
-    numbers = [n for n, v in getattr(rnn, "__dict__", {}).items() if type(v) in (int, float) and len(n) > 1]
+    numbers = [n for n, v in attributes(rnn).items() if type(v) in (int, float) and len(n) > 1]
     return [f"rnn.{n} = {SET_TO[role]}" for n in numbers if (role := size_role(n)) in SET_TO and role]
 
 
