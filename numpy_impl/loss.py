@@ -15,7 +15,7 @@ from numpy_impl.scalar import constant
 from numpy_impl.shapes import Ids, Real
 from numpy_impl.spread import spread
 from numpy_impl.sums import row_maxima, row_starts, sum_rows, total
-from numpy_impl.validate import check_dloss, check_targets
+from numpy_impl.validate import check_dloss, check_logits, check_targets
 from numpy_impl.workspace import FRESH, Fresh
 
 __all__ = [
@@ -58,6 +58,7 @@ def cross_entropy(
     ValueError
         If a target is out of range, or every target is ignored under `reduction="mean"`: a mean over nothing.
     """
+    check_logits(logits)
     check_targets(y, logits.shape, reduction, ignore_index)
     places = _places(y, logits.shape[-1], ignore_index)
     rows = logits.reshape(-1, logits.shape[-1])
@@ -91,6 +92,7 @@ def cross_entropy_and_gradient(
     workspace: Fresh = FRESH,
 ) -> tuple[Real[np.ndarray, "*loss"], Real[np.ndarray, "T B V"]]:
     """Return the loss and dlogits, as the two functions above, in one pass over `out`, which may be the logits."""
+    check_logits(logits)
     ignored = check_targets(y, logits.shape, reduction, ignore_index)
     check_dloss(dloss, y, logits.dtype, reduction)
     V = logits.shape[-1]

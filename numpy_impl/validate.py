@@ -113,6 +113,17 @@ def check_inputs(params: Mapping[str, np.ndarray], x: np.ndarray, h0: np.ndarray
         _check_dtype("h0", h0, dtype)
 
 
+def check_logits(logits: np.ndarray) -> None:
+    """Refuse logits of which no softmax can be taken."""
+    check_array("logits", logits)
+    if logits.dtype.kind != "f":
+        raise TypeError(f"logits is {logits.dtype}, expected floating numbers; cast with logits.astype(np.float64)")
+    if not logits.size:
+        raise ValueError(
+            f"logits has shape {logits.shape}, expected (T, B, V), none of them 0; leave empty batches out"
+        )
+
+
 def check_targets(y: np.ndarray, shape: tuple[int, ...], reduction: str, ignore_index: int) -> bool:
     """Refuse targets that do not fit logits of `shape` (T, B, V), and a reduction that is none.
 

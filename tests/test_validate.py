@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from numpy_impl import validate
+from numpy_impl.loss import cross_entropy, cross_entropy_and_gradient
 from numpy_impl.validate import (
     check_bptt,
     check_dloss,
     check_inputs,
+    check_logits,
     check_nonlinearity,
     check_params,
     check_targets,
@@ -262,6 +264,23 @@ def test_wrong_inputs(wrong, message):
 @pytest.mark.parametrize(("wrong", "message"), MISTYPED_INPUTS.values(), ids=MISTYPED_INPUTS.keys())
 def test_mistyped_inputs(wrong, message):
     refused(TypeError, message, check_inputs, PARAMS, *wrong)
+
+
+def test_logits_without_a_softmax():
+    whole = "expected floating numbers; cast with logits.astype(np.float64)"
+    refused(TypeError, f"logits is int64, {whole}", check_logits, np.zeros((T, B, V), np.int64))
+    listed = "logits is a list, expected a NumPy array; convert it with np.asarray(logits)"
+    refused(TypeError, listed, check_logits, [[[0.0]]])
+    empty = "logits has shape (0, 3, 5), expected (T, B, V), none of them 0; leave empty batches out"
+    refused(ValueError, empty, check_logits, np.zeros((0, 3, 5)))
+    for dtype in (np.float32, np.float64, np.longdouble):
+        plain(check_logits)(np.zeros((T, B, V), dtype))
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, cross_entropy_and_gradient])
+def test_the_loss_looks_at_its_logits(loss):
+    with pytest.raises(ValueError, match=r"^logits has shape \(0, 3, 5\)"):
+        loss(np.zeros((0, 3, 5)), np.zeros((0, 3), int))
 
 
 @pytest.mark.parametrize(("wrong", "message"), WRONG_TARGETS.values(), ids=WRONG_TARGETS.keys())
