@@ -224,6 +224,17 @@ def test_panels_do_not_reach_it():
     gives_the_bits_of_the_model(*draw(0, 25, 65, 100, 65), Workspace(panels=True))
 
 
+@pytest.mark.parametrize(("bptt", "k"), [("full", 3), ("windowed", None), ("chunked", None)])
+def test_what_is_wrong_about_the_way_back_is_still_refused(bptt, k):
+    with pytest.raises(ValueError, match="k is"):
+        lean_loss_and_grads(PARAMS, X, Y, H0, bptt=bptt, k=k, workspace=Workspace())
+
+
+@pytest.mark.parametrize(("bptt", "k"), [("windowed", 2), ("chunked", 4)])
+def test_truncated_backpropagation_is_that_of_the_model(bptt, k):
+    gives_the_bits_of_the_model(PARAMS, X, Y, H0, Workspace(), bptt=bptt, k=k)
+
+
 # --- the twins
 
 
