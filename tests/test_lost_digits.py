@@ -9,7 +9,7 @@ from numpy_impl.model import loss_and_grads
 from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.implementation import NumpyImpl
 from rnncheck.judging.judge import judge
-from rnncheck.judging.lost_digits import lost_digits
+from rnncheck.judging.lost_digits import lost_digits, lost_in_loss
 from rnncheck.oracle import LiveOracle
 from rnncheck.result import Verdict
 
@@ -217,6 +217,39 @@ def test_a_small_loss_loses_what_its_logits_and_the_one_beside_them_lose(reducti
         return
     root = np.sqrt((lost**2).sum((1, 2))).max() / (kept.sum() if reduction == "mean" else 1)
     assert 0.5 * root <= u * np.sqrt(np.mean(np.square(found))) <= 20 * root
+
+
+Z_Y = np.array([[3.0, -0.25], [-5.0, 7.0]], np.float32)
+"""The logits of the targets; of what is rounded, 1 is the least."""
+
+
+@pytest.mark.parametrize(
+    ("y", "reduction", "expected"),
+    [
+        ([[0, 1], [2, 0]], "sum", [[3, 1], [5, 7]]),
+        ([[0, 1], [2, 0]], "none", [[3, 1], [5, 7]]),
+        ([[0, 1], [2, 0]], "mean", [[3 / 4, 1 / 4], [5 / 4, 7 / 4]]),
+        ([[0, -100], [2, -100]], "mean", [[3 / 2, 0], [5 / 2, 0]]),
+        ([[-100, -100], [-100, 0]], "mean", [[0, 0], [0, 7]]),
+        ([[-100, -100], [-100, -100]], "mean", [[0, 0], [0, 0]]),
+    ],
+)
+def test_what_each_target_may_lose_by_hand(y, reduction, expected):
+    case = replace(make_rnn_case(Design(2, 2, H=4, V=3, reduction=reduction), SEED), y=np.array(y))
+    logits = np.full((2, 2, 3), 99, np.float32)
+    np.put_along_axis(logits, np.maximum(case.y, 0)[..., None], Z_Y[..., None], -1)
+    np.testing.assert_array_equal(lost_in_loss(case, logits), np.array(expected, np.float64), strict=True)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
+def test_the_loss_of_digits_has_the_shape_of_the_loss_and_its_sum(reduction):
+    case = make_rnn_case(Design(3, 2, H=4, V=3, reduction=reduction), SEED)
+    trace = NumpyImpl().run(case)
+    found = lost_digits(case, trace, np.random.default_rng(1))["loss"]
+    each = lost_digits(replace(case, reduction="none"), trace, np.random.default_rng(1))["loss"]
+    assert found.shape == trace["loss"].shape
+    if reduction == "sum":
+        np.testing.assert_allclose(found, each.sum(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean", "none"])
