@@ -197,3 +197,11 @@ def test_without_the_proof_the_comparison_fails(monkeypatch):
     found, _ = rnn_backward(dh, states, W_hh)
     with pytest.raises(AssertionError):
         assert_close_at_every_step(found, expected)
+
+
+def test_it_is_time_batch_and_dtype_that_decide(monkeypatch):
+    asked = []
+    monkeypatch.setattr(rnn, "goes_in_chunks", lambda *sizes: bool(asked.append(sizes)))
+    T, B, H = 7, 2, 3
+    rnn_backward(np.ones((T, B, H)), np.zeros((T + 1, B, H)), np.eye(H))
+    assert asked == [(T, B, np.dtype(np.float64))]

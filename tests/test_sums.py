@@ -104,3 +104,39 @@ def test_nothing_warns_of_what_lies_behind_the_array():
 
 def test_such_a_warning_would_be_seen():
     assert warns(lambda a: np.add.reduce(np.full(2, 0x7FA00000, np.uint32).view(np.float32)), np.ones(1))
+
+
+class WithoutDot(np.ndarray):
+    """An array whose product is not to be asked for."""
+
+    def dot(self, *_):
+        raise LookupError("asked for a product")
+
+
+def test_rows_of_five_are_summed_without_a_product_on_every_machine():
+    a = whole_numbers((7, 5), np.float32)
+    np.testing.assert_array_equal(np.asarray(sum_rows(a.view(WithoutDot))), a.sum(axis=1))
+
+
+@pytest.mark.parametrize("columns", [4, 6])
+def test_other_rows_are_a_product(columns):
+    with pytest.raises(LookupError, match="product"):
+        sum_rows(whole_numbers((7, columns), np.float32).view(WithoutDot))
+
+
+def rounds_like_pairs(add) -> bool:
+    """In blocks of 128 by 8 numbers at a time, then in pairs, each of a million numbers is in 16 + 13 additions."""
+    a = np.full(1_000_000, 0.1, np.float32)
+    exact = 1_000_000 * float(np.float32(0.1))
+    return abs(float(add(a)) - exact) <= 29 * 2.0**-24 * exact
+
+
+def test_long_vectors_are_added_in_pairs():
+    assert rounds_like_pairs(total)
+    assert not rounds_like_pairs(lambda a: np.add.accumulate(a)[-1])
+
+
+@pytest.mark.parametrize("length", [1, SHORT])
+def test_short_vectors_are_a_product(length):
+    with pytest.raises(LookupError, match="product"):
+        total(np.ones(length).view(WithoutDot))

@@ -154,3 +154,10 @@ def test_a_copy_begins_empty(twin):
     copied = twin(workspace)
     assert copied.panels is True
     assert not np.shares_memory(copied.empty("h", (4, 2, 3), np.dtype(float)), array)
+
+
+@pytest.mark.parametrize("workspace", [FRESH, Workspace()], ids=["fresh", "workspace"])
+def test_only_an_array_over_time_and_a_batch_of_one_is_handed_out_as_vectors(workspace):
+    shapes = {(5, 1): (5, 1), (5, 3): (5, 3), (5, 1, 3): (5, 3), (5, 2, 3): (5, 2, 3), (5, 2, 1): (5, 2, 1)}
+    for shape, steps in shapes.items():
+        assert np.shape(workspace.steps(np.zeros(shape))) == steps
