@@ -10,6 +10,7 @@ import pytest
 
 from rnncheck.check import check_rnn
 from rnncheck.errors import NotJudgedError, UserError
+from rnncheck.options import torch_available
 from rnncheck.result import Verdict
 from rnncheck.target import load_target
 from rnncheck.targets.trial import probe
@@ -54,6 +55,15 @@ WRONG = {
 }
 
 
+def judged_by_torch(name: str) -> object:
+    """Skip where there is none: of sigmoid states without biases no answers are stored."""
+    return pytest.param(name, marks=pytest.mark.skipif(not torch_available(), reason="needs torch as the oracle"))
+
+
+def samples(names):
+    return [judged_by_torch(name) if name.startswith("binary_addition") else name for name in names]
+
+
 def check(path, **options):
     return check_rnn(load_target(str(path), isolated=False), **options)
 
@@ -62,7 +72,7 @@ def test_every_sample_is_tested():
     assert {p.name for p in TARGETS.iterdir() if p.is_file()} == {*RIGHT, *WRONG}
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", samples(RIGHT))
 def test_a_right_file_agrees(name):
     report = check(TARGETS / name)
     assert report.exit_code == 0, report.failures
@@ -70,7 +80,7 @@ def test_a_right_file_agrees(name):
     assert len(gradients) >= 3
 
 
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize("name", samples(WRONG))
 def test_a_wrong_file_differs_where_its_mistake_is(name):
     report = check(TARGETS / name)
     assert report.exit_code == 1
