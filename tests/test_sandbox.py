@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from queue import Empty
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from rnncheck.sandbox.bundle import NAME, bundle, without_ours
 from rnncheck.sandbox.launch import hidden_paths, why_no_namespaces
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.lines import Lines, Tail
+from rnncheck.sandbox.patience import SHORT_S, waits
 from rnncheck.sandbox.protections import as_notes, sentences
 from rnncheck.sandbox.sandbox import Sandbox
 from rnncheck.sandbox.target import SandboxedTarget, ask_apart
@@ -55,6 +57,32 @@ def test_lines_come_one_by_one_and_end_with_none(pipe):
         lines.get(0.01)
     sink.close()
     assert [lines.get(5), lines.get(5)] == [b"last", None]
+
+
+def test_a_machine_that_stands_still_is_not_held_against_the_child(pipe, monkeypatch):
+    """It stands still in the first wait, for longer than the whole second; the answer comes in the next."""
+    source, sink = pipe
+    lines = Lines(source, most=10)
+    answers = iter([Empty, b"here"])
+
+    def stands_still(timeout):
+        answer = next(answers)
+        if answer is Empty:
+            raise Empty
+        return answer
+
+    monkeypatch.setattr(lines._queue, "get", stands_still)
+    assert lines.get(1.0) == b"here"
+    monkeypatch.undo()
+    sink.close()
+
+
+@pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.04, 0.1, 1.0, 2.05, 20.0])
+def test_short_waits_add_up(seconds):
+    short = list(waits(seconds))
+    assert sum(short) == pytest.approx(max(seconds, 0.0))
+    assert len(short) >= 1
+    assert all(0 <= wait <= SHORT_S for wait in short)
 
 
 def test_a_line_that_is_too_long_is_not_kept(pipe):
@@ -271,7 +299,8 @@ BEGINNINGS = {
 def test_a_target_that_does_not_load_says_why(line, tmp_path):
     kind, why = BEGINNINGS[line]
     (tmp_path / "target.py").write_text(line)
-    target = SandboxedTarget(tmp_path / "target.py", "target:Target", None, Limits(start_s=1.0))
+    limits = Limits(start_s=1.0) if "within 1 s" in why else Limits()
+    target = SandboxedTarget(tmp_path / "target.py", "target:Target", None, limits)
     with pytest.raises(kind) as error:
         _ = target.protections
     assert why in str(error.value)

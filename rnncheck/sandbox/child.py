@@ -16,6 +16,7 @@ from rnncheck.protocol.lines import plain_text
 from rnncheck.sandbox.launch import command_line, environment
 from rnncheck.sandbox.limits import Limits
 from rnncheck.sandbox.lines import Lines, Tail, send
+from rnncheck.sandbox.patience import waits
 from rnncheck.sandbox.watch import Watch, end_tree
 
 __all__ = ["Child", "TimeOutError"]
@@ -105,8 +106,7 @@ class Child:
         self._watch.stop()
         if self._process.poll() is None:
             end_tree(self._process.pid)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACE_S)
+            self._exit_code()
         if self._sender is not None:
             self._sender.join(GRACE_S)
         if self._sender is None or not self._sender.is_alive():
@@ -119,11 +119,17 @@ class Child:
         """Say why there is no line."""
         if self._lines.too_long:
             return f"it was ended: it wrote more than {self._lines.most} bytes in one line"
-        try:
-            code = self._process.wait(GRACE_S)
-        except subprocess.TimeoutExpired:
+        code = self._exit_code()
+        if code is None:
             return "it was ended: it closed its standard output"
         return f"it was ended: {self._watch.reason}" if self._watch.reason else f"it ended {_how(code)}"
+
+    def _exit_code(self) -> int | None:
+        """Wait for the end of the process; None if it goes on."""
+        for wait in waits(GRACE_S):
+            with suppress(subprocess.TimeoutExpired):
+                return self._process.wait(wait)
+        return None
 
 
 def _how(code: int) -> str:

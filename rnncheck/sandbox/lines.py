@@ -6,6 +6,8 @@ from contextlib import suppress
 from queue import Empty, Queue
 from typing import IO
 
+from rnncheck.sandbox.patience import waits
+
 __all__ = ["Lines", "Tail", "send"]
 
 CHUNK = 2**16
@@ -62,10 +64,10 @@ class Lines(Reader):
         TimeoutError
             If nothing of this happened in time.
         """
-        try:
-            return self._queue.get(timeout=max(seconds, 0))
-        except Empty:
-            raise TimeoutError from None
+        for wait in waits(seconds):
+            with suppress(Empty):
+                return self._queue.get(timeout=wait)
+        raise TimeoutError
 
     def close(self, seconds: float) -> None:
         """Let go of what nobody will read, and close the stream."""
