@@ -10,10 +10,19 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from rnncheck.case import Case
 from rnncheck.implementation import Implementation, NumpyImpl
 from rnncheck.trace import Trace
+
+# How long an example takes says nothing about the code, and a run must be the same on every machine.
+settings.register_profile(
+    "same", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("explore", settings.get_profile("same"), derandomize=False)
+"""`pytest --hypothesis-profile explore` draws examples that nobody has seen."""
+settings.load_profile("same")
 
 AT_LEAST = "RNNCHECK_AT_LEAST"
 """So many tests must pass: fewer, and something has stopped being collected without anybody noticing."""

@@ -91,6 +91,7 @@ def driver(tmp_path_factory):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(str(DRIVER)))
+    driver.set_script_timeout(300)  # mathematics on a machine that stands still
     driver.get("about:blank")  # away from the browser's own start page
     yield driver
     driver.quit()

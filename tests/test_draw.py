@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from numpy_impl.draw import distribution, draw
 
-PROPERTY = settings(deadline=None, max_examples=60, derandomize=True)
+PROPERTY = settings(max_examples=60)
 EPS = float(np.finfo(float).eps)
 A_FEW_ROUNDINGS = 16 * EPS
 DTYPES = [np.float32, np.float64, np.longdouble]

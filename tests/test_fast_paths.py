@@ -104,7 +104,7 @@ def test_odd_sizes_past_every_switch(way, size, dtype):
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*(st.integers(1, n) for n in (12, 4, 9, 9, 9))), st.sampled_from(MODES))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_any_size(seed, size, mode):
     case = draw(*size, seed=seed, bptt=mode[0], k=mode[1])
     for way in WAYS.values():

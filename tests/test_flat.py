@@ -40,7 +40,7 @@ SHAPES = {"W": (2, 3), "b": (3,), "scalar": ()}
 
 
 @given(shapes)
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_names_are_views_of_the_vector(shapes):
     flat = numbered(shapes)
     assert {name: a.shape for name, a in flat.items()} == shapes

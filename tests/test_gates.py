@@ -209,7 +209,7 @@ def test_unrolled_network_is_the_model_with(state, biases, reduction):
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*(st.integers(1, n) for n in (8, 3, 5, 5, 6))), st.sampled_from(MODES))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_unrolled_network_is_the_model_at_any_size(seed, sizes, mode):
     same_as_the_model(draw(seed, *sizes), bptt=mode[0], k=mode[1])
 

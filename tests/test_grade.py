@@ -127,7 +127,7 @@ def test_a_submission_brings_its_folder_and_sees_no_neighbour(folder):
 
 
 def test_jobs_run_at_the_same_time(folder):
-    both = threading.Barrier(2, timeout=30)
+    both = threading.Barrier(2, timeout=300)
 
     def judge(one):
         if one.name != "cid.ipynb":

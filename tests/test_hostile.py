@@ -333,7 +333,7 @@ def test_the_stored_answers_and_the_judge_are_out_of_reach(namespaces, tmp_path)
 NETWORK = """
 import socket
 try:
-    socket.create_connection(("127.0.0.1", self.told["port"]), timeout=1).close()
+    socket.create_connection(("127.0.0.1", self.told["port"]), timeout=60).close()
     print("connected", file=sys.stderr, flush=True)
 except OSError as error:
     print("refused", file=sys.stderr, flush=True)

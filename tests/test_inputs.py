@@ -14,7 +14,7 @@ DTYPES = [np.float32, np.float64, np.longdouble]
 ULPS = 64
 """Two correct orders of summation may differ by this many units in the last place of the largest entry."""
 
-EXAMPLES = {"max_examples": 25, "deadline": None}
+EXAMPLES = {"max_examples": 25}
 seeds = st.integers(0, 2**32 - 1)
 sizes = st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(1, 7), st.integers(1, 4))
 

@@ -62,7 +62,7 @@ def close_in_blocks(function, params, x, y, h0, **mode) -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 3), st.sampled_from(MODES), st.integers(1, 60))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_blocks_of_any_length_agree(seed, T, B, mode, block):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lean, "BLOCK", block)

@@ -20,7 +20,7 @@ ULPS = 512
 """Two correct orders of computation may differ by this many units in the last place of the largest entry."""
 
 NODES = ["h", "logits", "loss", "dlogits", "dh", "da", "dh0"]
-EXAMPLES = {"max_examples": 15, "deadline": None}
+EXAMPLES = {"max_examples": 15}
 Trace = dict[str, np.ndarray]
 Run = Callable[["Problem"], Trace]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy_impl.optim import SGD, Adagrad, halve_lr_on_rise
 
 A_FEW_ROUNDINGS = 8 * float(np.finfo(float).eps)  # of one step
-PROPERTY = settings(deadline=None, max_examples=50, derandomize=True)
+PROPERTY = settings(max_examples=50)
 
 
 def run(optimiser, gradients, lr, w=0.0):

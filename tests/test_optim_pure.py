@@ -16,7 +16,7 @@ from numpy_impl import optim
 from numpy_impl.optim import SGD, Adagrad
 
 A_FEW_ROUNDINGS = 8 * float(np.finfo(float).eps)  # of one step
-PROPERTY = settings(deadline=None, max_examples=50, derandomize=True)
+PROPERTY = settings(max_examples=50)
 DTYPES = [np.float32, np.float64, np.longdouble]
 OPTIMISERS = {
     "plain": SGD(),

@@ -136,7 +136,7 @@ def test_all_arrays_are_those_of_torchs_packed_sequence(lengths, kind, mode):
     dtype=st.sampled_from([np.float32, np.float64, np.longdouble]),
     mode=st.sampled_from(MODES),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_batch_is_the_sum_of_its_sequences(seed, lengths, dense, dtype, mode):
     given_ = problem(lengths, seed, dense=dense, dtype=dtype)
     assert_same(arrays_of(packed_loss_and_grads(*given_, **mode)), one_by_one(*given_, **mode))

@@ -145,7 +145,7 @@ def test_a_sum_of_many_terms_is_cut(monkeypatch, sizes, sums, transposed, dtype)
 
 
 @given(st.integers(1, 5000), st.integers(1, 100_000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_piece_divides_and_is_small(side, others):
     found = piece(side, others, PIECES)
     assert found == 0 or (side % found == 0 and products.SHORTEST <= found < side and found * others <= products.SMALL)

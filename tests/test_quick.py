@@ -52,7 +52,7 @@ def test_token_for_token(asked, size, dtype, options):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(2, 30), st.sampled_from(DTYPES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_model(seed, H, V, dtype):
     rng = np.random.default_rng(seed)
     params = model(H, V, dtype, seed)

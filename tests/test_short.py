@@ -65,7 +65,7 @@ def test_without_biases(biases):
 
 
 @given(st.integers(0, 2**32 - 1), st.tuples(*(st.integers(1, n) for n in (12, 9, 9, 9))))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_any_size_in_one_workspace(seed, size):
     gives_the_bits_of_the_model(*draw(seed, *size), COMMON)
 

@@ -326,7 +326,7 @@ def test_right_params(dtype, biases):
 
 
 @given(st.tuples(*(st.integers(1, 6) for _ in range(5))), st.booleans(), st.booleans())
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_right_sizes(sizes, dense, state):
     T, B, I, H, V = sizes
     fitting = {"W_xh": np.ones((H, I)), "W_hh": np.ones((H, H)), "W_hy": np.ones((V, H))}
