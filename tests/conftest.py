@@ -1,4 +1,4 @@
-"""What all tests share: one thread, and floors under the number of tests that ran."""
+"""What all tests share: one thread, floors under the number of tests that ran, and a few fixtures."""
 
 import os
 
@@ -6,8 +6,9 @@ for pool in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(pool, "1")  # before NumPy and torch are imported
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -66,3 +67,11 @@ class Planted:
 def planted() -> type[Planted]:
     """Return the class of implementations with a planted fault."""
     return Planted
+
+
+@pytest.fixture
+def shapes_unchecked() -> Iterator[None]:
+    """Let a wrong argument reach the function's own check, as it does outside the test run."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

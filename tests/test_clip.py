@@ -2,7 +2,6 @@
 
 import math
 
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,14 +15,6 @@ A_FEW_ROUNDINGS = 8  # of a norm, a quotient and a product, in units of eps
 PROPERTY = settings(max_examples=60)
 gradients = arrays(np.float64, st.integers(0, 12), elements=st.floats(-1e3, 1e3))
 bounds = st.floats(1e-3, 1e3)
-
-
-@pytest.fixture
-def shapes_unchecked():
-    """Let a wrong array reach the function's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def assert_clips_by_value(clip):

@@ -1,6 +1,5 @@
 """Initial weights: the draws and their order, the distributions, the seeds."""
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -11,14 +10,6 @@ GENERATORS = {"Generator": np.random.default_rng, "RandomState": np.random.Rando
 GAUSSIAN, UNIFORM = (3, 105), (9 / 5, 9)  # fourth and eighth moment at variance 1
 SIX_SIGMA = 6.0
 ROUNDING_PER_TERM = 8 * np.finfo(float).eps  # of Q^T Q, per term of its sums
-
-
-@pytest.fixture
-def shapes_unchecked():
-    """Let a wrong argument reach the function's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def drawn_by_hand(scheme, rng):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -149,15 +148,7 @@ def test_bad_input_is_refused_in_a_sentence(wrong: Callable[[RNNModel], object],
         wrong(model)
 
 
-@pytest.fixture
-def types_unchecked():
-    """Let a wrong argument reach the object's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
-@pytest.mark.usefixtures("types_unchecked")
+@pytest.mark.usefixtures("shapes_unchecked")
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [
@@ -173,7 +164,7 @@ def test_a_wrong_option_is_refused_at_once(wrong: dict[str, object], sentence: s
         RNNModel(V, V, H, **wrong)
 
 
-@pytest.mark.usefixtures("types_unchecked")
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_half_a_token_is_not_drawn() -> None:
     with pytest.raises(ValueError, match=r"n is 2.5: at least one token is drawn; give a whole number from 1 on"):
         RNNModel(V, V, H).sample(2.5)

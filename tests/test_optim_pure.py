@@ -5,7 +5,6 @@ import math
 import re
 import tracemalloc
 
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,14 +25,6 @@ OPTIMISERS = {
     "adagrad": Adagrad(),
     "adagrad inside": Adagrad(eps=1e-8, eps_inside=True, initial_accumulator=0.1),
 }
-
-
-@pytest.fixture
-def shapes_unchecked():
-    """Let a wrong array reach the function's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)

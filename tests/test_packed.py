@@ -3,7 +3,6 @@
 from dataclasses import replace
 from typing import Any
 
-import jaxtyping
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,14 +36,6 @@ AGAINST_TORCH: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"dtype": np.float32}, {"nonlinearity": "relu"}),
 ]
 LENGTHS = [[4], [1], [1, 1, 1], [5, 5, 5], [1, 6], [6, 1], [3, 7, 1, 7, 2]]
-
-
-@pytest.fixture
-def shapes_unchecked():
-    """Let a wrong argument reach the function's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def problem(lengths, seed=0, I=6, H=4, V=5, dtype=np.float64, dense=False, biases=True):

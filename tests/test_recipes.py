@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import jaxtyping
 import pytest
 
 from numpy_impl.optim import SGD, Adagrad
@@ -48,15 +47,7 @@ def test_optimizers_have_the_options_of_their_recipe() -> None:
     assert make_optimizer(RECIPES["chars"]) == Adagrad(eps=1e-8, eps_inside=True)
 
 
-@pytest.fixture
-def types_unchecked():
-    """Let a wrong value reach the recipe's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
-
-
-@pytest.mark.usefixtures("types_unchecked")
+@pytest.mark.usefixtures("shapes_unchecked")
 @pytest.mark.parametrize(
     ("wrong", "sentence"),
     [

@@ -2,7 +2,6 @@
 
 import math
 
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -10,14 +9,6 @@ from numpy_impl.init import init_params
 from numpy_impl.sample import prime, sample, stream
 
 T, B, H, V = 9, 3, 6, 5
-
-
-@pytest.fixture
-def shapes_unchecked():
-    """Let a wrong argument reach the function's own check, as it does outside the test run."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def model(seed=0, biases=True, V=V, dtype=np.float64):
