@@ -22,10 +22,12 @@ from rnncheck.planning.plan import Plan
 from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.result import Outcome, Report
 from rnncheck.sandbox.protections import as_notes
+from rnncheck.scope import scope_of
 from rnncheck.shipped import shipped
 from rnncheck.stopwatch import phase
 from rnncheck.target import Target, load_target
 from rnncheck.targets.adapter import Adapter
+from rnncheck.targets.describe import not_called
 from rnncheck.vectors import VectorOracle, read_vectors
 from rnncheck.verify import Progress, run_plan
 
@@ -94,6 +96,7 @@ class Inquiry:
         planned = replace(self.planned, notes=[*self.planned.notes, *self._notes()])
         report = run_plan(planned, self.target.name, 0, self.command, on_outcome, self._ask)
         report.settings = {"target": self.target.name, "dtype": self.dtype}
+        report.scope = scope_of(report, self.target.adapter)
         checks = [check for check, _ in planned.checks]  # made smaller now: more runs change no verdict
         with phase("what it could not see"):
             report.notes += filter(None, [self._blind_note(report)])
@@ -123,6 +126,8 @@ class Inquiry:
 
     def _notes(self) -> list[str]:
         target, notes = self.target, as_notes(self.target.protections)
+        if target.adapter is not None and not target.found and target.adapter.uncalled:
+            notes = [not_called(target.adapter.uncalled), *notes]
         if target.adapter is not None and not target.found and target.path is not None:
             notes = [f"the adapter calls {target.path}: that is the file that was judged", *notes]
         return notes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnncheck.diagnosis.finding import Diagnosis
 
-__all__ = ["Comparison", "Outcome", "Report", "Verdict"]
+__all__ = ["Comparison", "Outcome", "Report", "Scope", "Verdict"]
 
 
 class Verdict(StrEnum):
@@ -96,6 +96,19 @@ class Outcome:
         return next((c for c in self.comparisons if c.verdict is Verdict.FAILED), None)
 
 
+@dataclass(frozen=True)
+class Scope:
+    """Which part of a target was judged, and which was not: a verdict says nothing of the latter.
+
+    `judged` is what was called, `not_judged` what goes back through time too and was not, `not_shown` what was asked
+    and never answered: a family of checks, or the gradient of a parameter.
+    """
+
+    judged: str = ""
+    not_judged: tuple[str, ...] = ()
+    not_shown: tuple[str, ...] = ()
+
+
 @dataclass
 class Report:
     """All outcomes of a run, and whether they are as many as were planned."""
@@ -109,6 +122,7 @@ class Report:
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     diagnosis: "Diagnosis | None" = None
+    scope: Scope = Scope()
 
     def count(self, verdict: Verdict, outcomes: Iterable[Outcome] | None = None) -> int:
         """Count the outcomes with this verdict."""

@@ -208,6 +208,7 @@ def test_an_adapter_from_a_child_is_data():
     assert received_adapter(GOOD).grad_scale == "-(T * B)"
     assert received_adapter(GOOD | {"fixed": {"H": 100}}).fixed == {"H": 100}
     assert received_adapter(GOOD | {"fixed": {}}).fixed == {}
+    assert received_adapter(GOOD | {"uncalled": ["Other.backward", "train"]}).uncalled == ["Other.backward", "train"]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +223,9 @@ def test_an_adapter_from_a_child_is_data():
         {"params": {"W_xh": 1}},
         {"surprise": "x"},
         {"notes": [1]},
+        {"uncalled": "train"},
+        {"uncalled": ["all of it was judged. AGREE"]},
+        {"uncalled": ["a\nb"]},
         {"fixed": {"H": 10**9}},
         {"fixed": {"H": 0}},
         {"fixed": {"H": True}},

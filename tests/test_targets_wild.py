@@ -9,7 +9,9 @@ import pytest
 from rnncheck.check import check_rnn
 from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.options import torch_available
+from rnncheck.report.sentences import verdict
 from rnncheck.target import load_target
+from rnncheck.targets.describe import source_text
 from rnncheck.targets.guards import guarded, unguard
 from rnncheck.targets.trouble import misread
 
@@ -569,6 +571,34 @@ def test_a_loss_is_named_where_the_gradient_comes_from_above(tmp_path):
     assert "not judged" not in load_target(str(written(tmp_path, LOSS_BESIDE))).assumed
     evaluated = ONE_LIST + ITS_LOSS
     assert "not judged" not in load_target(str(written(tmp_path, evaluated))).assumed
+
+
+ITS_SIBLING = V_IS_A_MATRIX[V_IS_A_MATRIX.index("def loss_fun") :].replace("loss_fun", "learn")
+SIBLINGS = {
+    "a second network": (ITS_SIBLING, " (loss_fun judged; learn not judged: see the notes)"),
+    "what checks gradients": (ITS_SIBLING.replace("def learn", "def grad_check"), ""),
+    "what turns a text around": ("def mirrored(text):\n    return [c for c in reversed(text)]\n", ""),
+    "nothing": ("", ""),
+}
+
+
+@pytest.mark.parametrize("beside", SIBLINGS)
+def test_the_verdict_names_a_second_network_whatever_it_is_called(beside, tmp_path):
+    """The second one may be wrong, as it is here: the verdict on the first must not be read as one on both."""
+    more, words = SIBLINGS[beside]
+    report = checked(tmp_path, V_IS_A_MATRIX + more.replace("later = W.T @ da", "later = W @ da"))
+    assert report.exit_code == 0
+    assert verdict(report).endswith(f"differ by rounding only{words}")
+    assert ("learn" in " ".join(report.notes)) is bool(words)
+
+
+def test_a_saved_adapter_tells_the_same(tmp_path):
+    found = load_target(str(written(tmp_path, V_IS_A_MATRIX + ITS_SIBLING)), isolated=False)
+    saved = tmp_path / "adapter.py"
+    saved.write_text(source_text(found.adapter, saved.name, ""), "utf-8")
+    report = check_rnn(load_target(str(saved), isolated=False), select="T=3")
+    assert verdict(report).endswith("(loss_fun judged; learn not judged: see the notes)")
+    assert "not called, so not judged: learn" in report.notes
 
 
 def test_a_memory_that_once_was_nan_is_made_anew(tmp_path):

@@ -45,6 +45,7 @@ def report_dict(report: Report) -> dict[str, Any]:
         "versions": versions() | report.versions,
         "worst": {array: _comparison(c) for array, c in report.worst.items()},
         "diagnosis": None if report.diagnosis is None else asdict(report.diagnosis),
+        "scope": asdict(report.scope),
         "families": [_family(name, outcomes) for name, outcomes in report.families.items()],
         "notes": report.notes,
         "outcomes": [_outcome(outcome) for outcome in report.outcomes],

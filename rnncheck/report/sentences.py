@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from rnncheck.report.likely_cause import likely_cause
-from rnncheck.result import Outcome, Report, Verdict
+from rnncheck.result import Outcome, Report, Scope, Verdict
 
 if TYPE_CHECKING:
     from rnncheck.diagnosis.finding import Diagnosis
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Alike", "alike", "closing_count", "consequences", "failure", "family_verdict", "family_worst", "verdict"]
 
 NAMED = 8
+FEW = 3
 
 
 class Alike(NamedTuple):
@@ -82,9 +83,8 @@ def failure(outcome: Outcome, seed: int, later: Sequence[Outcome] = (), cause: "
     lines.append(f"seed: {seed}")
     told = cause is not None and cause.consequences  # among the likely cause, and over all cases
     if (others := consequences(outcome, later)) and not told:
-        named = ", ".join(others[:NAMED]) + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")
         checks = f" (checks {', '.join(o.check for o in later)})" if later else ""
-        lines.append(f"consequences: {named}{checks}")
+        lines.append(f"consequences: {_listed(others, NAMED)}{checks}")
     return lines
 
 
@@ -98,7 +98,7 @@ def closing_count(report: Report) -> str:
 def verdict(report: Report) -> str:
     """Say what the exit code means for this run."""
     if report.exit_code == 0:
-        return f"AGREE: {report.implementation} and {report.oracle} differ by rounding only"
+        return f"AGREE: {report.implementation} and {report.oracle} differ by rounding only{_restriction(report.scope)}"
     if report.exit_code == 1:
         failed = f"DIFFER: {report.count(Verdict.FAILED)} of {report.run} checks failed"
         return failed if report.complete else f"{failed}, and {_unfinished(report)}"
@@ -111,6 +111,19 @@ def verdict(report: Report) -> str:
         f"NOTHING COMPARABLE: {report.count(Verdict.NOT_COMPARABLE)} checks not comparable, "
         f"{report.count(Verdict.NOT_SHOWN)} not shown, and only {left} that could be judged"
     )
+
+
+def _listed(names: Sequence[str], most: int) -> str:
+    """Name the first so many, and count the others."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _restriction(scope: Scope) -> str:
+    """Say of which part only a green verdict speaks; nothing where it speaks of all."""
+    parts = [f"{scope.judged} judged"] if scope.judged and scope.not_judged else []
+    parts += [f"{_listed(scope.not_judged, FEW)} not judged: see the notes"] if scope.not_judged else []
+    parts += [f"{_listed(scope.not_shown, FEW)} not shown"] if scope.not_shown else []
+    return f" ({'; '.join(parts)})" if parts else ""
 
 
 def _unfinished(report: Report) -> str:

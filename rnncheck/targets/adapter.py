@@ -67,7 +67,7 @@ class Adapter:
     widen
         Whether what the file keeps as float32 is to be float64, so that it can be judged to all digits.
     uncalled
-        Backward passes of the file that the calls do not reach: nothing is said about them.
+        Backward passes and losses of the file that the calls do not reach: nothing is said about them.
     unguard
         Whether tiny numbers that are added against a zero are left out: `log(p + 1e-12)` is judged as `log(p)`.
     """

@@ -8,7 +8,7 @@ from rnncheck.targets.arguments import GRADS, OUT, write_calls, write_makes, wri
 from rnncheck.targets.later import builders, unset
 from rnncheck.targets.survey import Class, Function, Survey
 
-__all__ = ["OTHER_CELLS", "Candidate", "candidates"]
+__all__ = ["NEVER", "OTHER_CELLS", "Candidate", "candidates"]
 
 Ranks = tuple[tuple[str, int], ...]
 

@@ -10,9 +10,10 @@ from rnncheck.targets.conventions import FAMILIES
 from rnncheck.targets.layout import axes_of
 from rnncheck.targets.outputs import KINDS
 from rnncheck.targets.roles import last_word
+from rnncheck.targets.script import NAME
 from rnncheck.targets.shelf import locate
 
-__all__ = ["SKELETON", "assumptions", "source_text"]
+__all__ = ["SKELETON", "assumptions", "called", "not_called", "source_text"]
 
 COMMENTS = {
     "make": "the statement that makes the object; sizes are T B I H V, k is how far back the gradient goes",
@@ -34,7 +35,6 @@ COMMENTS = {
     "widen": "what the file keeps as float32 is judged as float64; without this, float32 is a fault",
 }
 LONGEST = 90
-NAMED = 4
 HEAD = '''"""How rnncheck calls {source}. {origin}
 
 Check with it:  rnncheck check {file}
@@ -58,8 +58,7 @@ def assumptions(adapter: Adapter) -> str:
     layout = " ".join(axes_of(adapter.axes.get("x", "")))
     x, h0 = adapter.axes.get("x"), adapter.axes.get("h0")
     family = next((f.name for f in FAMILIES if x in f.x and h0 in (None, f.h)), layout)
-    owner = re.search(r"file\.(\w+)", adapter.make if adapter.make.startswith("rnn") else "")
-    whose = f"{owner[1]}: " if owner else ""
+    whose = f"{owner}: " if (owner := _owner(adapter)) else ""
     words = [
         f"read {whose}" + (", ".join(read) if read else "parameters by their names"),
         *([f"loss as {_reduction(adapter.loss_scale)}"] if "loss" in adapter.trace else []),
@@ -70,14 +69,28 @@ def assumptions(adapter: Adapter) -> str:
         *([] if adapter.targets == "classes" else [KINDS[adapter.targets]]),
         _gradients(adapter),
         *(["its float32 as float64"] if adapter.widen else []),
-        *([f"not called, so not judged: {_listed(adapter.uncalled)}"] if adapter.uncalled else []),
+        *([not_called(adapter.uncalled)] if adapter.uncalled else []),
         *(["without what it adds against log(0), such as 1e-12"] if adapter.unguard else []),
     ]
     return "; ".join(words)
 
 
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+def not_called(names: Sequence[str]) -> str:
+    """Name what the verdict does not cover."""
+    return f"not called, so not judged: {', '.join(names)}"
+
+
+def called(adapter: Adapter) -> str:
+    """Name the class that is made, or the functions that are called."""
+    if found := _owner(adapter):
+        return found
+    names = dict.fromkeys(re.findall(r"\bfile\.(\w+)\(", " ".join(adapter.calls)))
+    return " and ".join("the training loop" if name == NAME else name for name in names)
+
+
+def _owner(adapter: Adapter) -> str:
+    found = re.search(r"file\.(\w+)", adapter.make if adapter.make.startswith("rnn") else "")
+    return found[1] if found else ""
 
 
 def _short(expression: str) -> str:

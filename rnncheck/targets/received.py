@@ -4,6 +4,7 @@ Its calls and places are Python, and are run in the child alone. What is used on
 """
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -22,7 +23,8 @@ CHOICES = {
     "widen": (True, False),
     "unguard": (True, False),
 }
-LISTS = ("calls", "memory", "uncalled")
+LISTS = ("calls", "memory")
+NAME = re.compile(r"[^\W\d]\w{,99}(\.[^\W\d]\w{,99})?")
 TABLES = ("params", "grads", "trace", "axes", "sizes")
 SIZES = dict.fromkeys("TBIHV", 2)
 LARGEST = 1024
@@ -51,6 +53,8 @@ def received_adapter(values: Any) -> Adapter:
 def _fits(name: str, value: Any) -> bool:
     if name in CHOICES:
         return value in CHOICES[name]
+    if name == "uncalled":  # these stand in the sentence of the verdict
+        return isinstance(value, list) and all(isinstance(item, str) and NAME.fullmatch(item) for item in value)
     if name in LISTS:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)
     if name in TABLES and isinstance(value, dict):

@@ -1,4 +1,7 @@
-"""Which backward passes and losses the calls do not reach: the verdict says nothing of them, and the report says so."""
+"""Which backward passes and losses the calls do not reach: the verdict says nothing of them, and the report says so.
+
+A backward pass is known by its name, or, as in min-char-rnn, by a loop from the last step to the first.
+"""
 
 import ast
 import re
@@ -6,6 +9,7 @@ import sys
 from contextlib import suppress
 from types import FrameType
 
+from rnncheck.targets.candidates import NEVER
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.survey import Survey
@@ -14,8 +18,11 @@ from rnncheck.targets.trial import PROBE, Trial, problem_for
 __all__ = ["uncalled"]
 
 GOES_BACK = re.compile(r"back(?!up|end)|bptt|bprop", re.IGNORECASE)
+WALKS_BACK = re.compile(r"\bfor .+ in .*(\breversed\(|\[::-1\]|range\(.*, -1\))")
+MULTIPLIES = re.compile(r" @ |@=|\b(dot|outer|matmul|einsum)\(|\.T\b")
 LOSES = re.compile(r"loss|entropy|criterion|nll", re.IGNORECASE)
-"""Of interest where the gradient comes from above: then the loss in the file, and its gradient, are not looked at."""
+"""Of interest where no loss is shown, or the gradient comes from above: then that of the file is not looked at."""
+TELLS = re.compile(r"plot|print|show|smooth|save|load|init", re.IGNORECASE)
 GIVEN = re.compile(r"\b(dlogits|dh)\b")
 
 
@@ -40,14 +47,22 @@ def uncalled(trial: Trial, work: Adapted, survey: Survey) -> tuple[str, ...]:
     for cls in survey.classes:
         for f in cls.methods.values():
             named.setdefault(id(f.node), (f"{cls.name}.{f.name}", f.node))
-    given = any(GIVEN.search(call) for call in trial.adapter.calls)
+    unseen = "loss" not in trial.adapter.trace or any(GIVEN.search(call) for call in trial.adapter.calls)
     return tuple(
         label
         for label, node in named.values()
-        if (GOES_BACK.search(node.name) or (given and LOSES.search(label) and node.name != "__init__"))
+        if (_goes_back(node) or (unseen and LOSES.search(label) and not TELLS.search(node.name)))
         and not _is_abstract(node)
         and (node.name, _line(node)) not in reached
     )
+
+
+def _goes_back(node: ast.FunctionDef) -> bool:
+    """Tell whether a function is a backward pass, by its name or by how it walks; not one that checks or draws."""
+    if GOES_BACK.search(node.name):
+        return True
+    text = ast.unparse(node)
+    return bool(WALKS_BACK.search(text) and MULTIPLIES.search(text) and not NEVER.search(node.name))
 
 
 def _line(node: ast.FunctionDef) -> int:
