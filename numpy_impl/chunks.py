@@ -10,6 +10,8 @@ one row into one product of a hundred rows. Three passes:
 
 If the gradient has not died out within a chunk, or the proof fails, nothing has happened and the caller goes the
 serial way. The forward pass is not linear and has no such short cut.
+
+Arrays over chunks have the axes C L B H: C chunks of L = CHUNK steps.
 """
 
 from collections.abc import Iterator

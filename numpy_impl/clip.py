@@ -21,6 +21,7 @@ from numpy_impl.validate import check_array
 __all__ = ["clip_grad_norm", "clip_grad_value"]
 
 PIECE = 65_536
+"""So many numbers of a long vector are looked at at a time."""
 
 
 def clip_grad_value(

@@ -64,7 +64,8 @@ def lean_loss_and_grads(
     states = run_states(params, x, h0, nonlinearity, workspace)
     grads = workspace.gradients(params)
     dh = workspace.empty("dh", states[1:].shape, states.dtype)
-    through = readout if states[1:, :, 0].size * len(params["W_hy"]) <= BLOCK else _readout_in_blocks
+    (T, B), V = x.shape[:2], len(params["W_hy"])
+    through = readout if T * B * V <= BLOCK else _readout_in_blocks
     loss = through(params, states[1:], y, reduction, ignore_index, dh, grads, workspace)
     backward_from_states(params, x, states, dh, grads, nonlinearity, bptt, k, inplace=True, workspace=workspace)
     return Lean(loss, grads, states[-1].copy())
@@ -83,7 +84,10 @@ def readout(
     *,
     add: bool = False,
 ) -> np.ndarray:
-    """Go from states to the loss and back to the states; fill `dh`, and fill dW_hy and db_y, or `add` to them."""
+    """Go from states to the loss and back to the states; fill `dh`, and fill dW_hy and db_y, or `add` to them.
+
+    `share` is the gradient that arrives at this loss where it is but a part of one: 1 unless given.
+    """
     W_hy, (T, B, H), V = params["W_hy"], h.shape, len(params["W_hy"])
     logits = workspace.empty("logits", (T, B, V), W_hy.dtype)
     product(h.reshape(T * B, H), W_hy.T, logits.reshape(T * B, V), workspace)

@@ -30,8 +30,10 @@ __all__ = ["SGD", "Adagrad", "State", "halve_lr_on_rise"]
 State = dict[str, np.ndarray]
 FLOAT64 = np.dtype(np.float64)
 PIECE = 65_536
+"""So many numbers of a long vector are updated at a time."""
 EPSILON = "without it an element that never had a gradient would be 0 / 0"
 ACCUMULATOR = "it stands for squared gradients"
+"""What is said to whoever sets the one or the other out of range."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,7 @@ class Adagrad:
     def init(self, w: Real[np.ndarray, "*shape"]) -> State:
         """Return the state before the first step: the accumulator `m`."""
         check_array("w", w)
-        start = not_negative(
-            "initial_accumulator", self.initial_accumulator, w.dtype, "it stands for squared gradients"
-        )
+        start = not_negative("initial_accumulator", self.initial_accumulator, w.dtype, ACCUMULATOR)
         return {"m": np.full_like(w, start)}
 
     def step(

@@ -96,7 +96,7 @@ def packed_loss_and_grads(
 
     da = packed_backward_(dh, states, packing, params["W_hh"], nonlinearity, bptt, k, workspace)
     before = workspace.empty("before", da.shape, da.dtype)
-    states.take(packing.before, axis=0, out=before, mode="clip")
+    states.take(packing.before, axis=0, out=before, mode="clip")  # none lies outside: "clip" only spares a buffer
     weight_gradient(da[None], before[None], grads["dW_hh"], workspace)
     _, dx = input_backward(da[None], rows, params["W_xh"], out=grads["dW_xh"])
     if "db_h" in grads:
@@ -158,11 +158,12 @@ def packed_backward_(
     B, T = packing.B, packing.T
     df = slope(states[B:], nonlinearity, workspace.empty("slopes", dh.shape, dh.dtype))
     if bptt == "windowed":
-        return _carry_windowed_(dh, df, packing, W_hh, k or 0)
+        assert k is not None  # check_bptt has seen to it
+        return _carry_windowed_(dh, df, packing, W_hh, k)
     times, W = state_product(W_hh, T, B, workspace)
     carry = workspace.empty("carry", (B, len(W_hh)), dh.dtype)
     add, multiply = np.add, np.multiply
-    chunk = T if bptt == "full" else k or 1
+    chunk = T if k is None else k
     later = None
     for t, rows in zip(reversed(range(T)), reversed(packing.rows), strict=True):
         dh_t = dh[rows]

@@ -14,7 +14,11 @@ __all__ = ["Packing"]
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """The order of the sequences, longest first, and for each of the N rows its step and its sequence."""
+    """The order of the sequences, longest first, and for each of the N rows its step and its sequence.
+
+    For a, b and c of 3, 2 and 1 steps, which have the rows a0 b0 c0 a1 b1 a2: `order` 0 1 2, `steps` 0 0 0 1 1 2,
+    `sequences` 0 1 2 0 1 0, `starts` 0 3 6 8 9.
+    """
 
     order: Ids[np.ndarray, "B"]
     steps: Ids[np.ndarray, "N"]

@@ -29,8 +29,14 @@ CHOICES = {
     "dtype": ("float64", "float32"),
 }
 AT_LEAST_ONE = (
-    *("hidden", "steps", "batch", "examples", "chunk_length", "evaluate_every"),
-    *("sample_count", "sample_length"),
+    "hidden",
+    "steps",
+    "batch",
+    "examples",
+    "chunk_length",
+    "evaluate_every",
+    "sample_count",
+    "sample_length",
 )
 OF_ONE_RECIPE = {"chunk_length": "chars", "vocabulary_size": "sentences"}
 NEEDS = {

@@ -15,6 +15,7 @@ import numpy as np
 from numpy_impl import quick
 from numpy_impl.draw import distribution, draw
 from numpy_impl.inputs import NO_TOKEN, input_projection
+from numpy_impl.nonlinearity import activation
 from numpy_impl.rnn import rnn_forward
 from numpy_impl.scalar import Scalar
 from numpy_impl.shapes import Ids, Params, Real
@@ -151,7 +152,7 @@ def _walk(
     stop: int | None,
 ) -> Iterator[Drawn]:
     (V, H), B, dtype = params["W_hy"].shape, len(tokens), params["W_hy"].dtype
-    W_T, xp = quick.both_products(params), quick.token_table(params)
+    W_T, xp, activate = quick.both_products(params), quick.token_table(params), activation(nonlinearity)
     h = np.zeros((B, H), dtype) if h0 is None else h0
     h_and_1 = np.ones((B, H + 1), dtype)
     h_and_1[:, :H] = h
@@ -159,8 +160,7 @@ def _walk(
     over = np.zeros(B, bool)
     for u in uniforms:
         a = products[:, :H] + xp.take(tokens, axis=0)
-        h_next = np.tanh(a, out=a) if nonlinearity == "tanh" else np.maximum(a, 0, out=a)
-        h_and_1[:, :H] = h_next
+        h_and_1[:, :H] = h_next = activate(a, a)
         products = h_and_1.dot(W_T)
         logits = products[:, H : H + V]
         p = distribution(logits, temperature, top_k, top_p)

@@ -2,8 +2,12 @@
 
 At H = 50 and T = 8 the arithmetic of a step takes 20 us. As much again goes into asking: for memory, for the view of a
 step, for the shape of an array. The answers are the same step after step, so `Short` asks once, for parameters of one
-layout and a length T. The mathematics is that of `numpy_impl.model`, to the last bit, and what is not plain is left to
-it: `short_step` returns None for a batch, dense inputs, targets to be ignored, products so large that calls no longer
+layout and a length T.
+
+So what `inputs`, `rnn`, `loss`, `lean` and `model` say once for all cases is said here again, on purpose, for the plain
+one: read those first. Each method names the function that it repeats, its result is the same to the last bit, and
+`tests/test_short.py` holds them together: whoever changes one changes both. What is not plain is left to the model:
+`short_step` returns None for a batch, dense inputs, targets to be ignored, products so large that calls no longer
 count, and for all that is wrong, because there it is said what is wrong.
 
 A batch of one needs no axis: states are vectors, and a_t = W_xh x_t + b_h + W_hh h_{t-1} stands as it is written.

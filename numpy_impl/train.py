@@ -28,6 +28,7 @@ from numpy_impl.workspace import FRESH, Fresh
 __all__ = ["Record", "StepFunction", "StepOut", "advance", "evaluate", "next_batch", "numpy_step", "train"]
 
 SMOOTHING = 0.999
+"""What is left of the smoothed loss after a step; the rest is the loss of that step."""
 
 
 class StepOut(NamedTuple):

@@ -57,6 +57,23 @@ def arrays_of(step) -> dict[str, np.ndarray]:
     return found if step.dx is None else {**found, "dx": step.dx}
 
 
+def test_a_small_batch_is_laid_out_as_the_docstring_says():
+    """Sequences a, b, c of 3, 2, 1 steps, and the same in another order."""
+    for lengths, order in (([3, 2, 1], [0, 1, 2]), ([1, 3, 2], [1, 2, 0])):
+        ids = np.zeros((3, 3), int)
+        packing = Packing.of(np.array(lengths), ids, ids)
+        assert (packing.B, packing.T) == (3, 3)
+        assert packing.order.tolist() == order
+        assert packing.steps.tolist() == [0, 0, 0, 1, 1, 2]
+        assert packing.sequences.tolist() == [0, 1, 2, 0, 1, 0]
+        assert packing.starts.tolist() == [0, 3, 6, 8, 9]
+        assert packing.columns.tolist() == [order[b] for b in (0, 1, 2, 0, 1, 0)]
+        assert packing.slots == [slice(0, 3), slice(3, 6), slice(6, 8), slice(8, 9)]
+        assert packing.rows == [slice(0, 3), slice(3, 5), slice(5, 6)]
+        assert packing.before.tolist() == [0, 1, 2, 3, 4, 6]
+        assert packing.last.tolist() == [8, 7, 5]
+
+
 def by_torch(params, x, y, lengths, h0, *, nonlinearity="tanh", reduction="sum") -> dict[str, np.ndarray]:
     """Evaluate the same with `pack_padded_sequence`, `nn.RNN` and `cross_entropy`, in float64."""
     torch = pytest.importorskip("torch")
