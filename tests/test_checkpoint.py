@@ -17,20 +17,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from numpy_impl import checkpoint
-from numpy_impl.datasets import Dataset, chunk_data, name_data, sentence_data
 from numpy_impl.recipes import RECIPES
 from numpy_impl.run import Run, start
-from numpy_impl.text import TextFile
 from numpy_impl.train import train
 
-NAMES = "Ada\nBartholomew\nCy\nDee\nElisabeth\n"
-TEXT = "It rains today. The old dog sleeps near the fire, and nobody minds. Come in! The fire is warm, the dog is old. "
+from small_runs import NAMES, TEXT, dataset
+
 STEPS = 23
-
-
-def dataset(name: str) -> Dataset:
-    file = TextFile("a.txt", NAMES if name == "names" else TEXT, "0" * 64)
-    return {"names": name_data, "sentences": sentence_data, "chars": chunk_data}[name](file)
 
 
 def fresh(name: str, **changes: object) -> Run:

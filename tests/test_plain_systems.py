@@ -5,16 +5,14 @@ mistake that people make, and the comparison must catch it.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from numpy_impl.datasets import Dataset, chunk_data, name_data, sentence_data
-from numpy_impl.recipes import RECIPES, Recipe
-from numpy_impl.run import Run, start
-from numpy_impl.text import TextFile
+from numpy_impl.run import start
 from numpy_impl.train import Record, train
+
+from small_runs import FOUR_CHUNKS, dataset, records, small
 
 DRIFT = 1e-10
 """Relative difference of two programs that sum in different orders, after dozens of steps (2e-14 was seen)."""
@@ -105,26 +103,6 @@ def chars(p: Weights, ids: list[int], fault: str = "") -> Iterator[tuple[float, 
                 p[name] = p[name] - 0.1 * g / root
 
 
-NAMES = "Ada\nBartholomew\nCy\nDee\nElisabeth\n"
-TEXT = "It rains today. The old dog sleeps near the fire, and nobody minds. Come in! The fire is warm, the dog is old. "
-LENGTH = 25 * 4 + 1 + 7
-
-
-def dataset(name: str) -> Dataset:
-    file = TextFile("a.txt", NAMES if name == "names" else TEXT[:LENGTH] if name == "chars" else TEXT, "0" * 64)
-    return {"names": name_data, "sentences": sentence_data, "chars": chunk_data}[name](file)
-
-
-def small(name: str, **changes: object) -> Recipe:
-    return replace(RECIPES[name], hidden=12, sample_every=1000, **changes)
-
-
-def records(name: str, steps: int, **changes: object) -> tuple[Run, list[Record]]:
-    data = dataset(name)
-    run = start(small(name, **changes), data, seed=3)
-    return run, list(train(run, data, steps))
-
-
 def plain(name: str, fault: str = "", **changes: float) -> Iterator[tuple[float, ...]]:
     data = dataset(name)
     run = start(small(name), data, seed=3)
@@ -132,7 +110,7 @@ def plain(name: str, fault: str = "", **changes: float) -> Iterator[tuple[float,
     order = range(len(data)) if run.order is None else run.order
     examples = [(data.inputs[i].tolist(), data.targets[i].tolist()) for i in order]
     if name == "chars":
-        return chars(p, data.vocabulary.encode(TEXT[:LENGTH]).tolist(), fault)
+        return chars(p, data.vocabulary.encode(FOUR_CHUNKS).tolist(), fault)
     return {"names": names, "sentences": sentences}[name](p, examples, fault=fault, **changes)
 
 

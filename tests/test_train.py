@@ -7,30 +7,11 @@ from math import log
 import numpy as np
 import pytest
 
-from numpy_impl.datasets import Dataset, chunk_data, name_data, sentence_data
-from numpy_impl.recipes import RECIPES, Recipe
-from numpy_impl.run import Run, start
-from numpy_impl.text import TextFile
-from numpy_impl.train import Record, evaluate, numpy_step, train
+from numpy_impl.recipes import RECIPES
+from numpy_impl.run import start
+from numpy_impl.train import evaluate, numpy_step, train
 
-NAMES = "Ada\nBartholomew\nCy\nDee\nElisabeth\n"
-TEXT = "It rains today. The old dog sleeps near the fire, and nobody minds. Come in! The fire is warm, the dog is old. "
-LENGTH = 25 * 4 + 1 + 7
-
-
-def dataset(name: str) -> Dataset:
-    file = TextFile("a.txt", NAMES if name == "names" else TEXT[:LENGTH] if name == "chars" else TEXT, "0" * 64)
-    return {"names": name_data, "sentences": sentence_data, "chars": chunk_data}[name](file)
-
-
-def small(name: str, **changes: object) -> Recipe:
-    return replace(RECIPES[name], hidden=12, sample_every=1000, **changes)
-
-
-def records(name: str, steps: int, **changes: object) -> tuple[Run, list[Record]]:
-    data = dataset(name)
-    run = start(small(name, **changes), data, seed=3)
-    return run, list(train(run, data, steps))
+from small_runs import dataset, records, small
 
 
 def test_lr_is_halved_whenever_the_set_loss_has_risen() -> None:
