@@ -3,6 +3,7 @@
 Tutorials and explanations with cells are run by `test_tutorials.py`; Sphinx builds the site in `tox -e docs`.
 """
 
+import ast
 import contextlib
 import doctest
 import io
@@ -106,6 +107,18 @@ def test_the_page_of_the_architecture_shows_every_room():
     folders = sorted(path.parent.name for path in (ROOT / "rnncheck").glob("*/__init__.py"))
     assert rooms_not_shown(page, folders) == []
     assert rooms_not_shown(page.replace("`rnncheck/judging/`", "`rnncheck/`"), folders) == ["judging"]
+
+
+def files_not_named(order, files):
+    return [name for name in files if f"`{name}`" not in order]
+
+
+def test_the_order_of_reading_names_every_file_of_numpy_impl():
+    files = sorted(path.stem for path in (ROOT / "numpy_impl").glob("[!_]*.py"))
+    order = ast.get_docstring(ast.parse((ROOT / "numpy_impl" / "__init__.py").read_text("utf-8")))
+    assert files_not_named(order, files) == []
+    assert sorted(set(re.findall(r"`(\w+)`", order))) == files, "nothing else is named"
+    assert files_not_named(order.replace("`rnn`", "`cell`"), files) == ["rnn"]
 
 
 def test_there_are_eight_lessons():
