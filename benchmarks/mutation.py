@@ -111,8 +111,8 @@ if __name__ == "__main__":
 
         install_import_hook(["numpy_impl", "reference"], "beartype.beartype")
         # the same examples in every run, and none made smaller: whether a test fails is all that is asked
-        settings.register_profile("mutation", derandomize=True, database=None, phases=(Phase.explicit, Phase.generate))
-        settings.load_profile("mutation")
+        phases = (Phase.explicit, Phase.generate)
+        settings.register_profile("mutation", derandomize=True, database=None, deadline=None, phases=phases)
         quicken()
         if arguments == ["again"]:
             forget_the_living()
