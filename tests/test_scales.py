@@ -15,8 +15,9 @@ from rnncheck.case import ClipCase
 from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.implementation import NumpyImpl, rnn_options
 from rnncheck.judging.arithmetic import Arithmetic
+from rnncheck.judging.judge import FAR
 from rnncheck.judging.montecarlo import MonteCarlo, MonteCarloRule
-from rnncheck.judging.scales import noisy_tolerance, scales, stored, stored_tolerance
+from rnncheck.judging.scales import noisy_tolerance, rough_tolerance, scales, stored, stored_tolerance
 from rnncheck.textbook import Textbook
 from rnncheck.trace import expected_arrays
 
@@ -146,6 +147,19 @@ def test_stored_scales_judge_as_measured_ones_do():
         rules = [t.rule(name) for t in (tolerance, fresh)]
         ours, theirs = (r.judge(array, measured.reference[name]).margin for r in rules if isinstance(r, MonteCarloRule))
         assert ours == pytest.approx(theirs, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", [name for name in DESIGNS if name != "relu"])
+def test_what_four_runs_measure_is_far_from_blaming_correct_code(name, dtype):
+    case = case_of(name, dtype)
+    reference = torch_loop(replace(case, params={n: a.astype(np.float64) for n, a in case.params.items()}))
+    rough = rough_tolerance(case, reference)
+    for run in (NumpyImpl().run, Textbook().run, torch_loop, torch_fused):
+        trace = run(case)
+        rules = {n: rough.rule(n) for n in trace}
+        used = [r.judge(trace[n], reference[n]).margin for n, r in rules.items() if isinstance(r, MonteCarloRule)]
+        assert max(used, default=0) <= FAR / 32
 
 
 def test_a_stored_scale_never_underflows_to_the_zero_that_demands_zeros():

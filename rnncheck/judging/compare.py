@@ -19,13 +19,15 @@ class Answer(NamedTuple):
 
     `steps` is None where the arrays with a time axis hold every step; a stored vector of a long case holds a few.
     `gated` measures which arrays the tolerance can judge at all, and `confirm` a more precise one: a failure by a
-    tolerance that can be confirmed is no proof.
+    tolerance that can be confirmed is no proof. `rough` is that one measured by few runs: proof of what lies far
+    beyond it, and of nothing else.
     """
 
     trace: Trace
     tolerance: Tolerance
     steps: Sequence[int] | None = None
     gated: Callable[[], Tolerance] | None = None
+    rough: Callable[[], Tolerance] | None = None
     confirm: Callable[[], Tolerance] | None = None
 
 

@@ -4,6 +4,8 @@
   rule with its gate, which costs four runs of the oracle.
 - A failure by the fallback rule that is not gross is *confirmed*: noise runs measure what rounding may do in this very
   case, and their verdict stands. The fallback is cheap and nearly always enough; it alone never blames anybody.
+  Noise is dear, and a wrong program fails nearly everywhere: a few runs come first, and settle what lies so far
+  beyond that no more runs could acquit it.
 - An array that no scale can judge (chaos, lost digits) is held against its own *trace residual*: whether it follows
   from the candidate's own earlier values. It may fail there; otherwise it counts as not comparable.
 """
@@ -17,11 +19,15 @@ from rnncheck.judging.tolerance import Finding, unit_roundoff
 from rnncheck.result import Comparison, Verdict
 from rnncheck.trace import Trace
 
-__all__ = ["GROSS", "judge"]
+__all__ = ["FAR", "GROSS", "judge"]
 
 GROSS = 2.0**-10
 """An error of this share of an array's largest value needs no confirmation: rounding does not go so far behind the
 gate of the fallback."""
+
+FAR = 64.0
+"""Allowances of a rough scale. The root mean square of four normal numbers comes out so many times too small once in
+ten million, and correct code is not even near one allowance."""
 
 
 def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
@@ -30,8 +36,7 @@ def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
     if answer.gated is not None and any(c.verdict is Verdict.FAILED for c in found):
         found = compare(case, trace, answer._replace(tolerance=answer.gated()))
     if answer.confirm is not None and any(_doubtful(c, case) for c in found):
-        precise = {c.array: c for c in compare(case, trace, answer._replace(tolerance=answer.confirm()))}
-        found = [precise[c.array] if _doubtful(c, case) else c for c in found]
+        found = _by_noise(case, trace, answer, found)
     if isinstance(case, RNNCase) and any(c.verdict is Verdict.NOT_COMPARABLE for c in found):
         found = _by_residual(case, trace, found)
     return found
@@ -39,6 +44,23 @@ def judge(case: Case, trace: Trace, answer: Answer) -> list[Comparison]:
 
 def _doubtful(c: Comparison, case: Case) -> bool:
     return c.verdict is Verdict.FAILED and c.rule != "form" and c.error * unit_roundoff(case.dtype) <= GROSS
+
+
+def _by_noise(case: Case, trace: Trace, answer: Answer, found: list[Comparison]) -> list[Comparison]:
+    """Judge what is doubtful by noise: by few runs where every such array lies far beyond them, else by all."""
+    assert answer.confirm is not None
+    doubtful = {c.array for c in found if _doubtful(c, case)}
+    looked: list[Comparison] = []
+    if answer.rough is not None:
+        looked = compare(case, trace, answer._replace(tolerance=answer.rough()))
+    if not looked or not all(_far_beyond(c) for c in looked if c.array in doubtful):
+        looked = compare(case, trace, answer._replace(tolerance=answer.confirm()))
+    precise = {c.array: c for c in looked}
+    return [precise[c.array] if c.array in doubtful else c for c in found]
+
+
+def _far_beyond(c: Comparison) -> bool:
+    return c.verdict is Verdict.FAILED and c.margin > FAR
 
 
 def _by_residual(case: RNNCase, trace: Trace, found: list[Comparison]) -> list[Comparison]:

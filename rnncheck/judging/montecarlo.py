@@ -41,7 +41,8 @@ SUMMED = ("loss", "dW_hy", "db_y", "dW_hh", "dW_xh", "db_h")
 class MonteCarloRule:
     """The rule for one array: `sigma` per unit of u, `terms` summed over time and batch; `timed` judges each step.
 
-    `lost` is added to f, per unit of u: what may repeat in every term and is larger than the terms.
+    `lost` is added to f, per unit of u: what may repeat in every term and is larger than the terms. `source` is said
+    with the rule, where sigma is not as precise as it is elsewhere.
     """
 
     sigma: np.ndarray
@@ -49,12 +50,13 @@ class MonteCarloRule:
     terms: int = 0
     timed: bool = False
     lost: float = 0.0
+    source: str = ""
 
     def judge(self, candidate: np.ndarray, reference: np.ndarray) -> Finding:
         """Return the place with the largest margin, of both layers."""
         whole, element = self.errors(candidate, reference)
         layers = ((whole, WHOLE_LIMIT, "16 scales, whole array"), (element, ELEMENT_LIMIT, "64 scales, each element"))
-        found = (Finding(float(e.max()), limit, rule, worst_place(e)) for e, limit, rule in layers)
+        found = (Finding(float(e.max()), limit, rule + self.source, worst_place(e)) for e, limit, rule in layers)
         return max(found, key=lambda finding: finding.margin)
 
     def errors(self, candidate: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,20 +77,21 @@ class MonteCarloRule:
 class MonteCarlo:
     """The tolerance of one case. `gates` says "ok" for an array that can be judged, and otherwise why it cannot be.
 
-    `lost`: see `MonteCarloRule`, by the name of the array.
+    `lost` (by the name of the array) and `source`: see `MonteCarloRule`.
     """
 
     case: RNNCase
     sigma: Mapping[str, np.ndarray]
     gates: Mapping[str, str]
     lost: Mapping[str, float] = field(default_factory=dict)
+    source: str = ""
 
     def rule(self, array: str) -> MonteCarloRule | NotComparable:
         """Return the rule for `array`."""
         if self.gates[array] != "ok":
             return NotComparable(self.gates[array])
-        lost = self.lost.get(array, 0.0)
-        return MonteCarloRule(self.sigma[array], self.case.dtype, summed_terms(self.case, array), array in TIMED, lost)
+        terms, lost = summed_terms(self.case, array), self.lost.get(array, 0.0)
+        return MonteCarloRule(self.sigma[array], self.case.dtype, terms, array in TIMED, lost, self.source)
 
 
 def summed_terms(case: RNNCase, array: str) -> int:

@@ -16,9 +16,13 @@ from rnncheck.trace import TIMED, Trace
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Scales", "noisy_tolerance", "scales", "stored", "stored_tolerance"]
+    from rnncheck.judging.noise import Moved
+
+__all__ = ["Scales", "noisy_tolerance", "rough_tolerance", "scales", "stored", "stored_tolerance"]
 
 COARSE = 2.0**-40
+FEW = 4
+"""Noise runs of a rough tolerance."""
 AT_ONCE = 1 << 25
 """So many numbers, about, may one array of all replicas hold; beyond that the replicas run in groups."""
 
@@ -33,7 +37,15 @@ class Scales(NamedTuple):
 
 def scales(case: RNNCase, seed: int = 0) -> Scales:
     """Measure the scale of every array of the case's Trace by noise over the reference, forward and back."""
-    from rnncheck.judging.noise import REPLICAS, deviation
+    from rnncheck.judging.noise import REPLICAS, SIZE
+
+    clean, sigma = _moved(case, SIZE, REPLICAS, seed)
+    coarse = _moved(case, COARSE, REPLICAS, seed + 1).sigma
+    return Scales(clean, sigma, {name: gate(sigma[name], coarse[name], clean[name], case.dtype) for name in sigma})
+
+
+def _moved(case: RNNCase, size: float, replicas: int, seed: int) -> "Moved":
+    from rnncheck.judging.noise import deviation
 
     inputs = dict(case.params)
     inputs |= {name: a for name, a in (("h0", case.h0), ("dloss", case.dloss)) if a is not None}
@@ -41,11 +53,8 @@ def scales(case: RNNCase, seed: int = 0) -> Scales:
         inputs["x"] = case.x
     s = case.sizes
     numbers = s["T"] * s["B"] * (s["V"] + s["H"]) + s["H"] * (s["V"] + s["I"])
-    at_once = min(REPLICAS, max(1, AT_ONCE // numbers))
-    run = partial(_reference, case)
-    clean, sigma = deviation(run, inputs, at_once=at_once, seed=seed)
-    coarse = deviation(run, inputs, COARSE, at_once=at_once, seed=seed + 1).sigma
-    return Scales(clean, sigma, {name: gate(sigma[name], coarse[name], clean[name], case.dtype) for name in sigma})
+    at_once = min(replicas, max(1, AT_ONCE // numbers))
+    return deviation(partial(_reference, case), inputs, size, replicas=replicas, at_once=at_once, seed=seed)
 
 
 def _reference(case: RNNCase, leaves: dict[str, "Tensor"]) -> dict[str, "Tensor"]:
@@ -69,8 +78,20 @@ def _reference(case: RNNCase, leaves: dict[str, "Tensor"]) -> dict[str, "Tensor"
 def noisy_tolerance(case: RNNCase, trace: Trace) -> MonteCarlo:
     """Measure the tolerance of a fresh case."""
     _, sigma, gates = scales(case)
-    repeated = {} if case.reduction == "none" else {"loss": float(lost_in_loss(case, trace["logits"]).sum()) / 4}
-    return MonteCarlo(case, sigma, gates, repeated)
+    return MonteCarlo(case, sigma, gates, _repeated(case, trace))
+
+
+def rough_tolerance(case: RNNCase, trace: Trace) -> MonteCarlo:
+    """Measure it by few runs of one size of noise: a sixteenth of the cost, good for what lies far beyond it."""
+    from rnncheck.judging.noise import SIZE
+
+    clean, sigma = _moved(case, SIZE, FEW, seed=0)
+    gates = {name: gate(scale, scale, clean[name], case.dtype) for name, scale in sigma.items()}
+    return MonteCarlo(case, sigma, gates, _repeated(case, trace), f" (of {FEW} noise runs)")
+
+
+def _repeated(case: RNNCase, trace: Trace) -> dict[str, float]:
+    return {} if case.reduction == "none" else {"loss": float(lost_in_loss(case, trace["logits"]).sum()) / 4}
 
 
 def stored(sigma: np.ndarray) -> np.ndarray:
