@@ -52,3 +52,32 @@ def test_all_sizes_and_peers_were_measured() -> None:
         name for row in rows for name in row["seconds"]
     }
     assert all(f["left out"] == [] for f in FIGURES.values() if "left out" in f)
+
+
+def told_by(figures: dict, counts: dict) -> list[str]:
+    """Return what the sentences between the tables say, made of the figures."""
+    rows = figures["step_time"]["rows"]
+    goals = [verdict["met"] for row in rows for verdict in row["verdicts"]]
+    small = counts["counts"]["50,27,8,1"]
+    shares = {
+        row["dtype"]: ours["Adagrad"]["median"] / ours["whole step"]["median"]
+        for row in rows
+        if row["size"] == "100,8000,20,1"
+        for ours in [row["seconds"]["numpy_impl"]]
+    }
+    return [
+        f"{sum(goals)} of {len(goals)} goals of the training step were met",
+        f"a step executes {small['calls']} calls and {small['operators']} operators",
+        f"{shares['float32']:.0%} of the step in float32 and {shares['float64']:.0%} in float64".replace("%", " %"),
+    ]
+
+
+def test_the_figures_in_sentences_are_those_of_the_tables() -> None:
+    counts = json.loads((ROOT / "benchmarks" / "counts.json").read_text("utf-8"))
+    page = " ".join(PAGE.split())
+    assert [words for words in told_by(FIGURES, counts) if words not in page] == []
+    edited = deepcopy(FIGURES)
+    edited["step_time"]["rows"][0]["verdicts"][0]["met"] = True
+    edited["step_time"]["rows"][4]["seconds"]["numpy_impl"]["whole step"]["median"] *= 1.1
+    counts["counts"]["50,27,8,1"]["calls"] += 1
+    assert not any(words in page for words in told_by(edited, counts))
