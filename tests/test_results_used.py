@@ -1,4 +1,4 @@
-"""No comparison is made for nothing: a helper that returns a verdict is never called without using what it returns.
+"""No comparison is made for nothing: a function that returns a verdict is never called without using what it returns.
 
 A famous library's cross-backend test calls its comparison and drops the result: it cannot fail. Read with `ast`.
 """
@@ -47,7 +47,7 @@ def verdicts_of(text: str) -> set[str]:
 
 
 @cache
-def helpers() -> frozenset[str]:
+def judging() -> frozenset[str]:
     """Those of the judge that others may call; what begins with _ is known in its own file only."""
     found = {name for path in PACKAGE.rglob("*.py") for name in verdicts_of(path.read_text(encoding="utf-8"))}
     return frozenset(name for name in found - RAISING if not name.startswith("_"))
@@ -55,7 +55,7 @@ def helpers() -> frozenset[str]:
 
 def dropped(text: str) -> list[str]:
     """Return the calls whose verdict nothing uses; one that is expected to raise is used by that."""
-    names = helpers() | LIBRARIES | {name for name in verdicts_of(text) if name.startswith("_")}
+    names = judging() | LIBRARIES | {name for name in verdicts_of(text) if name.startswith("_")}
 
     def visit(node: ast.AST) -> Iterator[str]:
         if isinstance(node, ast.With) and any("raises" in ast.unparse(item.context_expr) for item in node.items):
@@ -76,9 +76,9 @@ def test_no_result_is_dropped(path: Path) -> None:
     assert dropped(path.read_text(encoding="utf-8")) == []
 
 
-def test_the_helpers_are_those_of_the_judge() -> None:
+def test_the_judging_functions_are_those_of_the_judge() -> None:
     known = {"compare", "judge", "run_check", "failed", "passed", "directional_derivative", "verify", "run_plan"}
-    assert known <= helpers()
+    assert known <= judging()
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,8 @@ def test_a_missing_import_fails_only_when_it_is_used(loaded):
 
 
 def test_a_file_beside_it_is_loaded_by_the_same_rules(loaded, tmp_path):
-    (tmp_path / "helpers.py").write_text("def double(x): return 2 * x\nwhile True: pass\n", encoding="utf-8")
-    module = loaded("from helpers import *\nimport helpers\ndef f(x): return double(x) + helpers.double(x)")
+    (tmp_path / "extras.py").write_text("def double(x): return 2 * x\nwhile True: pass\n", encoding="utf-8")
+    module = loaded("from extras import *\nimport extras\ndef f(x): return double(x) + extras.double(x)")
     assert module.f(3) == 12
 
 

@@ -24,7 +24,7 @@ def write(folder: Folder = None, threads: Threads = None) -> None:
 
         rnncheck vectors write
 
-        rnncheck vectors write /tmp/vectors
+        rnncheck vectors write my-vectors
     """
     from rnncheck.cli.output import Output
     from rnncheck.errors import UserError
@@ -84,7 +84,7 @@ def check(
 
         rnncheck vectors check
 
-        rnncheck vectors check /tmp/vectors --json -
+        rnncheck vectors check my-vectors --json -
     """
     from rnncheck.cli.output import Output
     from rnncheck.make_vectors import check_vectors

@@ -126,7 +126,7 @@ class IgnoredTargetsAreScored(Faulty):
     wrong="h = np.where(y[t][:, None] == ignore_index, h_prev, h)",
     right="h = np.tanh(a)    # a target says nothing about the input",
     symptom="States after an ignored target differ; those before are right.",
-    effect="Text that is read but not predicted, a prompt for example, is forgotten.",
+    effect="Text that is read but not predicted, a start text for example, is forgotten.",
     cure="Mask losses by the target; freeze states only where the input itself is padding.",
     corrupts=("h",),
     equivalent_when="nothing is ignored",
