@@ -16,7 +16,7 @@ from numpy_impl.shapes import Ids, Real
 from numpy_impl.spread import spread
 from numpy_impl.sums import row_maxima, row_starts, sum_rows, total
 from numpy_impl.validate import check_dloss, check_logits, check_targets
-from numpy_impl.workspace import FRESH, Fresh
+from numpy_impl.workspace import FRESH, Fresh, check_workspace
 
 __all__ = [
     "IGNORE_INDEX",
@@ -95,6 +95,7 @@ def cross_entropy_and_gradient(
     check_logits(logits)
     ignored = check_targets(y, logits.shape, reduction, ignore_index)
     check_dloss(dloss, y, logits.dtype, reduction)
+    check_workspace(workspace)
     V = logits.shape[-1]
     places = _places(y, V, ignore_index, ignored)
     dlogits = np.empty(logits.shape, logits.dtype) if out is None else out

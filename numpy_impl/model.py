@@ -19,7 +19,7 @@ from numpy_impl.shapes import Ids, Params, Real
 from numpy_impl.spread import spread
 from numpy_impl.sums import sum_columns
 from numpy_impl.validate import check_inputs, check_params
-from numpy_impl.workspace import FRESH, Fresh
+from numpy_impl.workspace import FRESH, Fresh, check_workspace
 
 __all__ = ["Backward", "Forward", "Step", "backward", "forward", "loss_and_grads"]
 
@@ -99,6 +99,7 @@ def run_states(
     """Compute the states h_0..h_T: the way from the inputs to the readout."""
     check_params(params)
     check_inputs(params, x, h0)
+    check_workspace(workspace)
     (T, B), W_hh = x.shape[:2], params["W_hh"]
     states = workspace.empty("states", (T + 1, B, len(W_hh)), W_hh.dtype)
     states[0] = 0 if h0 is None else h0
@@ -116,6 +117,7 @@ def backward(
     workspace: Fresh = FRESH,
 ) -> Backward:
     """Carry the gradient of the logits back to every node and parameter. Modes of `bptt`: see `rnn_backward`."""
+    check_workspace(workspace)
     (T, B, H), V = fwd.h.shape, dlogits.shape[-1]
     grads = workspace.gradients(params)
     readout_gradients(dlogits, fwd.h, grads, workspace)

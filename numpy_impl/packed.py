@@ -27,7 +27,7 @@ from numpy_impl.rnn import weight_gradient
 from numpy_impl.shapes import Ids, Params, Real
 from numpy_impl.sums import sum_columns
 from numpy_impl.validate import check_bptt, check_inputs, check_nonlinearity, check_params
-from numpy_impl.workspace import FRESH, Fresh
+from numpy_impl.workspace import FRESH, Fresh, check_workspace
 
 __all__ = ["PackedStep", "packed_backward_", "packed_forward_", "packed_loss_and_grads"]
 
@@ -81,6 +81,7 @@ def packed_loss_and_grads(
     if reduction == "none":
         raise ValueError('reduction is "none", which asks for one loss per step; use "sum" or "mean"')
     check_params(params)
+    check_workspace(workspace)
     check_nonlinearity(nonlinearity)
     check_bptt(bptt, k)
     packing = Packing.of(lengths, x, y)

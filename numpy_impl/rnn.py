@@ -20,7 +20,7 @@ from numpy_impl.nonlinearity import activation, slope, slopes_backwards
 from numpy_impl.products import product, state_product
 from numpy_impl.shapes import Real
 from numpy_impl.validate import check_bptt, check_nonlinearity
-from numpy_impl.workspace import FRESH, Fresh
+from numpy_impl.workspace import FRESH, Fresh, check_workspace
 
 __all__ = ["rnn_backward", "rnn_forward", "rnn_forward_", "weight_gradient"]
 
@@ -47,6 +47,7 @@ def rnn_forward_(
 ) -> Real[np.ndarray, "slots B H"]:
     """Run the recurrence in place: slot 0 is h_0, the others hold the input projection and become h_1..h_T."""
     check_nonlinearity(nonlinearity)
+    check_workspace(workspace)
     slots, B, _ = states.shape
     times, carry = _product_over_time(W_hh.T, slots - 1, B, workspace)
     add, activate = np.add, activation(nonlinearity)
@@ -96,6 +97,7 @@ def rnn_backward(
     """
     check_nonlinearity(nonlinearity)
     check_bptt(bptt, k)
+    check_workspace(workspace)
     da = dh if inplace else workspace.empty("da", dh.shape, dh.dtype)
     h = states[1:]
     if bptt == "windowed":

@@ -18,7 +18,7 @@ from numpy_impl.aligned import aligned_empty
 from numpy_impl.flat import Flat, Layout
 from numpy_impl.shapes import Params
 
-__all__ = ["FRESH", "Fresh", "Workspace"]
+__all__ = ["FRESH", "Fresh", "Workspace", "check_workspace"]
 
 MANY = 16_384
 """Longer sequences have no list of their steps: at H = 100 it would take a sixth of the memory of the states."""
@@ -106,3 +106,11 @@ class Workspace(Fresh):
 
 
 FRESH = Fresh()
+
+
+def check_workspace(workspace: Fresh) -> None:
+    """Refuse what is no workspace, None above all: that there is none is said by leaving it out."""
+    if not isinstance(workspace, Fresh):
+        raise TypeError(
+            f"workspace is {workspace!r:.60}, expected a Workspace(); leave it out for new memory every time"
+        )

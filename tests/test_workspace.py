@@ -10,7 +10,10 @@ from numpy_impl import workspace as workspace_
 from numpy_impl.flat import Flat
 from numpy_impl.init import init_params
 from numpy_impl.lean import lean_loss_and_grads
-from numpy_impl.model import loss_and_grads
+from numpy_impl.loss import cross_entropy_and_gradient
+from numpy_impl.model import backward, forward, loss_and_grads
+from numpy_impl.packed import packed_loss_and_grads
+from numpy_impl.rnn import rnn_backward, rnn_forward_
 from numpy_impl.workspace import FRESH, Fresh, Workspace
 
 # T, B, I, H, V, dtype, options: long and short, wide and narrow, one after the other in one workspace
@@ -161,3 +164,30 @@ def test_only_an_array_over_time_and_a_batch_of_one_is_handed_out_as_vectors(wor
     shapes = {(5, 1): (5, 1), (5, 3): (5, 3), (5, 1, 3): (5, 3), (5, 2, 3): (5, 2, 3), (5, 2, 1): (5, 2, 1)}
     for shape, steps in shapes.items():
         assert np.shape(workspace.steps(np.zeros(shape))) == steps
+
+
+def wanting_a_workspace(workspace) -> dict[str, object]:
+    """Return everything public that takes a workspace, ready to be called with this one."""
+    rng = np.random.default_rng(1)
+    params = init_params("uniform", 5, 4, 6, rng)
+    x, y, states = rng.integers(0, 5, (3, 2)), rng.integers(0, 6, (3, 2)), np.zeros((4, 2, 4))
+    fwd, given = forward(params, x), {"workspace": workspace}
+    return {
+        "forward": lambda: forward(params, x, **given),
+        "backward": lambda: backward(params, fwd, fwd.logits, **given),
+        "loss_and_grads": lambda: loss_and_grads(params, x, y, **given),
+        "lean_loss_and_grads": lambda: lean_loss_and_grads(params, x, y, **given),
+        "packed_loss_and_grads": lambda: packed_loss_and_grads(params, x, y, np.array([3, 1]), **given),
+        "cross_entropy_and_gradient": lambda: cross_entropy_and_gradient(fwd.logits, y, **given),
+        "rnn_forward_": lambda: rnn_forward_(states, params["W_hh"], **given),
+        "rnn_backward": lambda: rnn_backward(fwd.h.copy(), fwd.states, params["W_hh"], **given),
+    }
+
+
+@pytest.mark.parametrize("name", wanting_a_workspace(FRESH))
+@pytest.mark.parametrize(("wrong", "told"), [(None, "None"), ({"h": 1}, "{'h': 1}"), (Workspace, "<class")])
+def test_what_is_no_workspace_is_refused(name, wrong, told, shapes_unchecked):
+    with pytest.raises(TypeError, match=rf"^workspace is {told}.*, expected a Workspace\(\); leave it out"):
+        wanting_a_workspace(wrong)[name]()
+    for right in (FRESH, Workspace()):
+        wanting_a_workspace(right)[name]()
