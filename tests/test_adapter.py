@@ -190,6 +190,7 @@ def test_mistakes_in_an_adapter_are_named(values, message):
 
 def test_new_writes_every_field_and_overwrites_nothing(tmp_path, capsys):
     path = tmp_path / "mine.py"
+    (tmp_path / "their.py").write_text("", "utf-8")
     assert main(["new", str(path), "--for", "their.py"]) == 0
     text = path.read_text("utf-8")
     assert "source='their.py'" in text
@@ -202,6 +203,25 @@ def test_new_writes_every_field_and_overwrites_nothing(tmp_path, capsys):
     for folder in (tmp_path, "."):
         assert main(["new", str(folder)]) == 2
         assert "it is a folder; name a file in it" in capsys.readouterr().err
+
+
+def test_new_is_for_a_file_that_is_there(tmp_path, capsys, monkeypatch):
+    """Seen from the adapter's folder: one that lies here is told by the way to it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "below").mkdir()
+    (tmp_path / "their.py").write_text("", "utf-8")
+    path = tmp_path / "below" / "mine.py"
+    refused = {
+        "thier.py": "--for: there is no file below/thier.py: the name is that seen from the adapter's folder; check",
+        "their.py": "adapter's folder; write --for ../their.py",
+        ".": "--for: below is a folder; name the file in it",
+    }
+    for source, complaint in refused.items():
+        assert main(["new", "below/mine.py", "--for", source]) == 2
+        assert complaint in capsys.readouterr().err
+        assert not path.exists()
+    assert main(["new", "below/mine.py", "--for", "../their.py"]) == 0
+    assert "source='../their.py'" in path.read_text("utf-8")
 
 
 RUN = """

@@ -121,6 +121,17 @@ def test_a_crash_costs_its_own_levels_and_names_the_line(tmp_path):
     assert graded[3].words.startswith(f"line {line}: ValueError")
 
 
+def test_what_overflows_is_a_level_that_fails_and_no_warning(tmp_path, recwarn):
+    """Warnings of NumPy came between the lines of the levels."""
+    file = tmp_path / "overflows.py"
+    right = exercise_free_of_faults()
+    text = right.replace("return p - onehot", "return np.exp(1e6 * (1 + p)) - np.exp(1e6 * onehot)")
+    assert text != right
+    file.write_text(text, encoding="utf-8")
+    assert [one.passed for one in grade(file)][:3] == [True, True, False]
+    assert not list(recwarn)
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

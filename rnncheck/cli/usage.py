@@ -6,6 +6,7 @@ string as an integer") and forgets the value. What it knows stands in attributes
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import typer
 
@@ -37,9 +38,9 @@ def _what(complaint: typer.BadParameter, said: str, command: str, argv: Sequence
     if bad := BAD_VALUE.search(said):
         return _bad_value((bad[1] or "").replace("'", ""), bad[2], argv)
     if kind == "NoSuchOption":
-        alike = " or ".join(sorted(getattr(complaint, "possibilities", None) or ()))
-        meant = f"; did you mean {alike}?" if alike else ""
-        return f"there is no option {getattr(complaint, 'option_name', '')}{meant}"
+        option = getattr(complaint, "option_name", "")
+        alike = " or ".join(_near(option, getattr(complaint, "possibilities", None) or ()))
+        return f"there is no option {option}" + (f"; did you mean {alike}?" if alike else "")
     if kind == "BadOptionUsage":
         option = getattr(complaint, "option_name", "")
         return f"{option} takes no value" if "does not take" in said else f"{option} needs a value after it"
@@ -49,6 +50,12 @@ def _what(complaint: typer.BadParameter, said: str, command: str, argv: Sequence
         near = MEANT.search(said)
         return f"there is no command {unknown[1]}" + (f"; did you mean {near[1].replace(chr(39), '')}?" if near else "")
     return f"the name of a command is missing after {command}" if said == "Missing command" else said
+
+
+def _near(option: str, known: Sequence[str]) -> list[str]:
+    """Return the options that may have been meant; that two begin with dashes does not make them alike."""
+    names = {name.lstrip("-"): name for name in sorted(known)}
+    return [names[name] for name in get_close_matches(option.lstrip("-"), names)]
 
 
 def _bad_value(name: str, words: str, argv: Sequence[str]) -> str:
