@@ -13,7 +13,7 @@ from rnncheck.checks.own_clipping import clipping_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.state import state_checks
 from rnncheck.checks.steps import step_checks
-from rnncheck.errors import NotShownError, UserError
+from rnncheck.errors import NotShownError, UserError, raised
 from rnncheck.expected import expect, expected_failures
 from rnncheck.implementation import Implementation
 from rnncheck.options import torch_available
@@ -211,7 +211,7 @@ def _loud(target: Target, form: Form, sizes: dict[str, int]) -> list[str]:
     except NotShownError:
         return []
     except Exception as error:
-        return [f"with logits of several hundred it raised {type(error).__name__}: {error}"]
+        return [f"with logits of several hundred: {raised(error)}"]
     broken = [name for name, array in trace.items() if not np.isfinite(np.asarray(array, float)).all()]
     if not broken:
         return []

@@ -8,6 +8,7 @@ __all__ = [
     "TargetError",
     "TraceMismatch",
     "UserError",
+    "raised",
 ]
 
 
@@ -37,3 +38,8 @@ class OracleError(RuntimeError):
 
 class NotJudgedError(UserError):
     """A target that is not judged: an LSTM, or code that nobody knows how to call. The command exits with 3."""
+
+
+def raised(error: Exception) -> str:
+    """Say what the code under test has raised; of code in a process of its own the error's sentence says it already."""
+    return str(error) if isinstance(error, TargetError) else f"raised {type(error).__name__}: {error}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rnncheck.checks.check import Bench, Check, failed
-from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, UserError
+from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, UserError, raised
 from rnncheck.planning.plan import Plan
 from rnncheck.result import Comparison, Verdict
 from rnncheck.select import selector
@@ -77,7 +77,7 @@ def _turned(check: Check, reason: str) -> Check:
         except (NotShownError, OracleError):
             raise
         except Exception as error:
-            raise ExpectedFailure(f"{reason} ({type(error).__name__}: {error})") from None
+            raise ExpectedFailure(f"{reason} ({raised(error)})") from None
         if any(c.verdict is Verdict.FAILED for c in found):
             raise ExpectedFailure(reason)
         return [failed(c.array, "expected failure", f"passed, though listed as failing: {reason}") for c in found]

@@ -181,7 +181,7 @@ def test_a_comparison_says_how_far_off_the_worst_number_is_and_where(units, verd
         Verdict(verdict),
         error=units,
         limit=256.0,
-        rule="256 u max|reference|",
+        rule="256 roundings of its largest value",
         step=2 if units else 0,
         index=(1, 3) if units else (0, 0),
         candidate=p[2, 1, 3] if units else 0.25,

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rnncheck.check import Inquiry
+from rnncheck.check import Inquiry, check_rnn
 from rnncheck.cli import main
 from rnncheck.cli.check import _tell
 from rnncheck.cli.output import Output
-from rnncheck.errors import UserError
+from rnncheck.errors import TargetError, UserError
 from rnncheck.evidence import gather
 from rnncheck.faults import FAULTS
 from rnncheck.hints import withhold
-from rnncheck.report import github
+from rnncheck.implementation import NumpyImpl
+from rnncheck.report import github, json
 from rnncheck.result import Comparison, Outcome, Report, Verdict
 
 TARGETS = Path(__file__).parent / "targets"
@@ -159,6 +160,42 @@ def test_a_summary_is_a_table():
     assert "### DIFFER: 1 of 1 checks failed" in text
     assert "| forward | 1 | 9 times its allowance in h at T = 1 | 1 failed |" in text
     assert text.endswith("planned 1 = run 1 = passed 0 + failed 1\n\n")
+
+
+class RaisesApart(NumpyImpl):
+    """What a file in a process of its own does to the judge: the sentence of its error says what was raised there."""
+
+    name = "raises.py"
+
+    def run(self, case):
+        if len(case.x) > 1:
+            raise self.error
+        return super().run(case)
+
+
+@pytest.mark.parametrize("select", ["T=1-B=2-float64 or T=3-B=2-float64"])
+@pytest.mark.parametrize(
+    ("error", "message", "cause"),
+    [
+        (
+            TargetError("raised OverflowError: too large (line 9)"),
+            "raised OverflowError: too",
+            "the call ends in Overfl",
+        ),
+        (TargetError("no answer: it was ended"), "no answer: it was ended", "the call ends in no answer: it was ended"),
+        (OverflowError("too large"), "raised OverflowError: too large", "the call ends in OverflowError: too large"),
+    ],
+    ids=["raised apart", "ended", "raised here"],
+)
+def test_no_name_of_ours_is_told_where_a_file_raises(error, message, cause, select):
+    target = RaisesApart()
+    target.error = error
+    report = check_rnn(target, select=select)
+    assert report.exit_code == 1
+    assert all(o.message.startswith(message) for o, _ in report.failures)
+    text = json.dumps(report)
+    assert cause in text
+    assert "TargetError" not in text
 
 
 def test_two_outputs_in_one_file_are_refused(tmp_path, monkeypatch):

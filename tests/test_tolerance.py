@@ -73,9 +73,13 @@ def test_a_finding_holds_the_error_in_units_the_limit_the_rule_and_the_place():
     reference, few = np.array([[1.0, 2.0], [0.5, 0.0]]), U * np.array([[0.0, 8.0], [-8.0, 0.0]])
     by_peak, by_step = PeakRule(F64), PeakRule(F64, timed=True)
     by_path = PathRule(F64, np.array([[1.0, 16.0], [4.0, 1.0]]))
-    assert by_peak.judge(reference + few, reference) == Finding(4.0, 256.0, "256 u max|reference|", (0, 1))
-    assert by_step.judge(reference + few, reference) == Finding(16.0, 256.0, "256 u max|reference|", (1, 0))
-    assert by_path.judge(reference + few, reference) == Finding(2.0, 256.0, "256 u path", (1, 0))
+    assert by_peak.judge(reference + few, reference) == Finding(
+        4.0, 256.0, "256 roundings of its largest value", (0, 1)
+    )
+    assert by_step.judge(reference + few, reference) == Finding(
+        16.0, 256.0, "256 roundings of its largest value", (1, 0)
+    )
+    assert by_path.judge(reference + few, reference) == Finding(2.0, 256.0, "256 roundings of what is added up", (1, 0))
 
 
 RULES = {"peak": PeakRule(F32), "path": PathRule(F32, np.ones(2))}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnncheck.case import Case
-from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, TargetError
+from rnncheck.errors import ExpectedFailure, NotShownError, OracleError, raised
 from rnncheck.implementation import Implementation
 from rnncheck.judging.compare import Answer
 from rnncheck.judging.judge import judge
@@ -108,10 +108,8 @@ def run_check(check: Check, bench: Bench, reproduce: str = "") -> Outcome:
         verdict, message = Verdict.EXPECTED_FAILURE, str(why)
     except OracleError:
         raise
-    except TargetError as error:  # it ran in a process of its own, and the sentence says how that ended
-        verdict, message = Verdict.FAILED, str(error)
     except Exception as error:  # whatever the code under test raises is its verdict, not ours
-        verdict, message = Verdict.FAILED, f"raised {type(error).__name__}: {error}"
+        verdict, message = Verdict.FAILED, raised(error)
     return Outcome(
         check.name,
         check.family,

@@ -13,7 +13,7 @@ import numpy as np
 
 from rnncheck.diagnosis.manner import Manner, manners
 from rnncheck.diagnosis.probes import PLAIN, Probe, plain_case, probes
-from rnncheck.errors import NotShownError
+from rnncheck.errors import NotShownError, raised
 from rnncheck.faults.probes import observe
 from rnncheck.implementation import Implementation
 from rnncheck.judging.tolerance import underflow, unit_roundoff
@@ -112,7 +112,7 @@ def _seen(implementation: Implementation, asked: Sequence[Probe]) -> Iterator[Se
         except NotShownError:
             continue
         except Exception as error:  # a program that crashes is to be diagnosed, not to crash the diagnosis
-            yield Seen(probe, {}, f"{type(error).__name__}: {error}")
+            yield Seen(probe, {}, raised(error).removeprefix("raised "))
 
 
 def look(implementation: Implementation, probe: Probe) -> Arrays:

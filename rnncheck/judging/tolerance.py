@@ -129,7 +129,7 @@ class PeakRule:
         units = ratio(largest, unit_roundoff(self.dtype) * scales)
         (step,) = worst_place(units)
         place = (step, *worst_place(errors[step])) if self.timed else worst_place(errors)
-        return Finding(float(units[step]), LIMIT, "256 u max|reference|", place)
+        return Finding(float(units[step]), LIMIT, "256 roundings of its largest value", place)
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class PathRule:
         error = np.abs(np.asarray(candidate, np.float64) - reference)
         error = np.where(error <= underflow(self.dtype), 0.0, error)
         units = ratio(error, unit_roundoff(self.dtype) * self.path)
-        return Finding(float(units.max()), LIMIT, "256 u path", worst_place(units))
+        return Finding(float(units.max()), LIMIT, "256 roundings of what is added up", worst_place(units))
 
 
 @dataclass(frozen=True, eq=False)
