@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torch.nn.functional import cross_entropy, one_hot
 
-from reference.bptt import segments
+from reference.bptt import Segment, segments
 from reference.edge import leaf, to_numpy, to_torch
 from reference.params import TORCH_NAMES, to_torch_rnn
 from reference.validate import check_case
@@ -46,14 +47,9 @@ def run_rnn_modules(
     model = to_torch_rnn(params, nonlinearity=nonlinearity, dtype=dtype)
     tx = _one_hot(to_torch(x), params["W_xh"].shape[1], dtype) if x.ndim == 2 else leaf(x, dtype)
     first = np.zeros((x.shape[1], len(params["W_hh"]))) if h0 is None else h0
-    state = th0 = leaf(first, dtype)
+    th0 = leaf(first, dtype)
 
-    parts = []
-    for start, stop, _ in segments(len(x), bptt, k):
-        h, _ = model(tx[start:stop], state)
-        parts.append(h)
-        state = h[-1].detach()
-    h = torch.cat(parts)
+    h = _states(model, tx, th0, segments(len(x), bptt, k))
     logits = model.readout(h)
     value = cross_entropy(
         logits.flatten(0, 1), to_torch(y).flatten(), reduction=reduction, ignore_index=ignore_index
@@ -68,6 +64,16 @@ def run_rnn_modules(
     order = ("logits", "W_hy", "b_y", "W_hh", "W_xh", "b_h", "x", "h0")
     shown = {"h": h, "logits": logits, "loss": value, **{"d" + name: grads[name] for name in order if name in grads}}
     return {name: to_numpy(tensor) for name, tensor in shown.items()}
+
+
+def _states(model: Module, x: Tensor, h0: Tensor, pieces: list[Segment]) -> Tensor:
+    """Run the layer piece by piece: the state goes over each cut, its gradient does not."""
+    parts, state = [], h0
+    for start, stop, _ in pieces:
+        h, _ = model(x[start:stop], state)
+        parts.append(h)
+        state = h[-1].detach()
+    return torch.cat(parts)
 
 
 def _one_hot(ids: Tensor, I: int, dtype: torch.dtype) -> Tensor:
