@@ -17,6 +17,7 @@ from rnncheck.targets.plain import is_plain
 from rnncheck.targets.rewrite import CLIPPING, Clipping, names_for_old_code, rewrite
 from rnncheck.targets.source import Source, read_source
 from rnncheck.targets.standins import StandIn, bring, fake_open
+from rnncheck.targets.usual import missing, usual
 
 __all__ = ["Loaded", "load"]
 
@@ -158,9 +159,12 @@ class _Loader:
 
     def _import_from(self, node: ast.ImportFrom) -> None:
         found = self._bring(node.module or "", node.level)
+        replaced = usual(self.V) if isinstance(found, StandIn) and missing(node.module or "") else {}
         for alias in node.names:
             if alias.name == "*":
-                self.names |= {} if isinstance(found, StandIn) else _public(found)
+                self.names |= replaced if isinstance(found, StandIn) else _public(found)
+            elif alias.name in replaced:
+                self.names[alias.asname or alias.name] = replaced[alias.name]
             else:
                 self.names[alias.asname or alias.name] = _member(found, alias.name, self._bring, node)
 
