@@ -56,13 +56,13 @@ def assumptions(adapter: Adapter) -> str:
         if names != roles or transposed:
             read.append(f"{names} as {roles}" + (" transposed" if transposed else ""))
     layout = " ".join(axes_of(adapter.axes.get("x", "")))
-    x, h0 = adapter.axes.get("x"), adapter.axes.get("h0")
+    x, h0 = adapter.axes.get("x", "").replace("[T]", "T"), adapter.axes.get("h0")
     family = next((f.name for f in FAMILIES if x in f.x and h0 in (None, f.h)), layout)
     whose = f"{owner}: " if (owner := _owner(adapter)) else ""
     words = [
         f"read {whose}" + (", ".join(read) if read else "parameters by their names"),
         *([f"loss as {_reduction(adapter.loss_scale)}"] if "loss" in adapter.trace else []),
-        f"{'ids' if adapter.takes_ids else 'vectors'} as inputs, {family}" + (f" ({layout})" if " " in layout else ""),
+        f"{_inputs(adapter)} as inputs, {family}" + (f" ({layout})" if " " in layout else ""),
         *([] if adapter.batched else ["one sequence at a time"]),
         *([] if adapter.task == "every step" else ["a target at the last step only"]),
         *([] if adapter.nonlinearity == "tanh" else [f"{adapter.nonlinearity} states"]),
@@ -91,6 +91,12 @@ def called(adapter: Adapter) -> str:
 def _owner(adapter: Adapter) -> str:
     found = re.search(r"file\.(\w+)", adapter.make if adapter.make.startswith("rnn") else "")
     return found[1] if found else ""
+
+
+def _inputs(adapter: Adapter) -> str:
+    if "chars[i]" in " ".join(adapter.calls):
+        return "a text"
+    return "ids" if adapter.takes_ids else "vectors"
 
 
 def _short(expression: str) -> str:

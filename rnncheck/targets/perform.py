@@ -112,6 +112,12 @@ class Adapted:
         """Use another adapter for the same file, with an object of its own."""
         self.adapter, self._made = adapter, None
 
+    @property
+    def made(self) -> tuple[Any, Any]:
+        """Return the file and the object that were made last; None for what there is not."""
+        names = {} if self._made is None else self._made[1]
+        return names.get("file"), names.get("rnn")
+
     def load(self, sizes: Mapping[str, int]) -> Loaded:
         """Load the file for these sizes, once for every I, H and V; T and k may change from case to case."""
         key = tuple(sizes[n] for n in "IHV")

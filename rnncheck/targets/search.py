@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from rnncheck.errors import NotJudgedError
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
+from rnncheck.targets.asked import asked_for
 from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
 from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
@@ -177,6 +178,8 @@ class _Search:
                 trial = try_out(adapter, candidate, self.work, B, globals_)
         except Exception as error:
             reached = self.work.reached
+            if again := asked_for(error, adapter, *self.work.made):
+                return self._attempt(again, candidate, B, globals_)
             self.left -= COSTLY if isinstance(error, TimeoutError) else 0
             self._note(error, candidate, reached)
             if reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
