@@ -204,8 +204,8 @@ def _named_like(key: str, place: str, s: Seen) -> int | None:
     among_gradients = bool(
         re.search(r"grad|delta", s.expression.replace("grads", "", 1) if s.returned else s.expression, re.I)
     )
-    if stem is not None and _same(stem, kept_as):
-        return 0
+    if stem is not None and (_same(stem, kept_as) or (stem.isdigit() and kept_as in (f"W{stem}", f"w{stem}"))):
+        return 0  # `G1` is beside `W1`
     if (among_gradients or s.expression.startswith(("grads[", "grads."))) and _same(s.name, kept_as):
         return 0
     role = parameter_role(stem) if stem else None

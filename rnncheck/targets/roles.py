@@ -22,7 +22,8 @@ __all__ = [
 
 NUMBERED = {"w1": "W_xh", "w2": "W_hh", "w3": "W_hy", "b1": "b_h", "b2": "b_y"}
 GRADIENT = re.compile(
-    r"^(d[LJEl]_?d_?(?=.)|[Gg]rads?_?(of_|wrt_|for_)?|[Gg]radients?_?|[Dd]elta_?|nabla_?|d_?(?=[A-Z]|[wb]|[a-z]{1,3}[0-9]?$)|d_|g_)(?=.)"
+    r"^(d[LJEl]_?d_?(?=.)|[Gg]rads?_?(of_|wrt_|for_)?|[Gg]radients?_?|[Dd]elta_?|nabla_?|d_?(?=[A-Z]|[wb]|[a-z]{1,3}[0-9]?$)|d_|g_"
+    r"|g(?=[A-Z]|[wuv][a-z]{0,2}\d?$|[bc][a-z]?\d?$)|G_?(?=[WUVBb]|\d$))(?=.)"
     r"|_?([Gg]rads?|[Gg]radients?|[Dd]elta|deltas)$"
 )
 REMEMBERED = re.compile(
@@ -55,9 +56,18 @@ def bare(name: str) -> str:
 def parameter_role(name: str) -> str | None:
     """Return the parameter that `name` suggests: `U` and `Wax` suggest W_xh."""
     role = NUMBERED.get(last_word(name).lower().replace("_", "")) or _role(bare(name), PARAMETERS)
-    if role is None and (kept := re.search(r"\b([wb])\w*\[['\"](\w+)['\"]\]$", name, re.IGNORECASE)):
-        role = _role(bare(kept[1] + kept[2]), PARAMETERS)  # W["xh"], biases["h"]
+    if role is None and (kept := re.search(r"\b(\w+)\[['\"](\w+)['\"]\]$", name)):
+        role = _role_of_key(kept[1].lower(), kept[2].lower())
     return role
+
+
+def _role_of_key(owner: str, key: str) -> str | None:
+    """Return the role of an entry of a dictionary: `W["xh"]`, `biases["h"]`, `params["xh"]`, `params["h"]`."""
+    if owner[0] in "wb":
+        return _role(bare(owner[0] + key), PARAMETERS)
+    if len(key) == 1 and argument_role(owner) != "params":
+        return None
+    return _role("wb"[len(key) == 1] + key, PARAMETERS) if re.fullmatch(r"[xiauh]?[hasyo]|hx", key) else None
 
 
 def size_role(name: str) -> str | None:
@@ -82,8 +92,10 @@ def argument_role(name: str) -> str | None:
 
 
 def _role_of_a_word(name: str) -> str | None:
-    """Return the role of one of the words in a compound: `inputs_list`, `batchTargets`."""
+    """Return the role of one of the words in a compound: `inputs_list`, `batchTargets`; `text_out` is a target."""
     words = re.findall(r"[a-z]+|[A-Z]+[a-z]*", name)
+    if {w.lower() for w in words} & {"out", "next", "target", "targets"} and any(w in ARGUMENTS["x"] for w in words):
+        return "y"
     return next((role for w in words if len(w) > 1 and (role := _role(w.lower(), ARGUMENTS))), None)
 
 

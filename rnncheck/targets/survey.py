@@ -48,8 +48,9 @@ class Function:
 
     def _keeps_weights(self, name: str) -> bool:
         """Tell whether weights are looked up in an argument: `p["Wxh"]` and `p["Whh"]`, or `p.Wxh` and `p.Whh`."""
-        looked_up = (*_keys(self.node), *_attributes(self.node))
-        roles = {parameter_role(key) for owner, key in looked_up if owner == name}
+        looked_up = [f"params[{key!r}]" for owner, key in _keys(self.node) if owner == name]
+        looked_up += [attribute for owner, attribute in _attributes(self.node) if owner == name]
+        roles = {parameter_role(place) for place in looked_up}
         return len(roles & {"W_xh", "W_hh", "W_hy"}) >= 2
 
     @property

@@ -32,8 +32,13 @@ WORTH = {"h": 4.0, "logits": 4.0, "p": 4.0, "dlogits": 0.0, "loss": 3.0}
 
 
 def sizes_of(adapter: Adapter) -> tuple[int, int, int]:
-    """Return I, H and V of the trial problem; a file that knows one vocabulary only has I = V."""
-    apart = adapter.mentions("I") or not adapter.mentions("V")
+    """Return I, H and V of the trial problem; a file that knows one vocabulary only has I = V.
+
+    Code that is given ids, and all its weights as arguments, may count the outputs to make an id a one-hot vector.
+    """
+    given = bool(adapter.params) and not any("." in p.removesuffix(".T") for p in adapter.params.values())
+    counts = given and "x" in adapter.axes and adapter.takes_ids
+    apart = adapter.mentions("I") or not (adapter.mentions("V") or counts)
     sizes = PROBE | {"I": PROBE["I" if apart else "V"]} | dict(adapter.fixed)
     return sizes["I"], sizes["H"], sizes["V"]
 

@@ -8,6 +8,12 @@ import numpy as np
 
 __all__ = ["lines_in", "misread"]
 
+MISSES = (
+    r"'(int|float|list)' object|too many indices for array|only integers, slices"
+    r"|arrays used as indices must be of integer"
+)
+"""It wants an array and was given a number, or wants a number for an index and was given a vector."""
+
 
 def lines_in(path: Path, error: Exception) -> list[int]:
     """Return the lines of a file that an error passed through."""
@@ -18,8 +24,4 @@ def lines_in(path: Path, error: Exception) -> list[int]:
 def misread(error: Exception, text: str) -> bool:
     """Tell whether an error says that the call was not theirs: it misses an axis, an array, or an earlier call."""
     lacking = isinstance(error, AttributeError) and re.search(rf"self\.{error.name}\b[^=\n(]*=[^=]", text)
-    return (
-        isinstance(error, np.exceptions.AxisError)
-        or bool(re.match(r"'(int|float|list)' object|too many indices for array", str(error)))
-        or bool(lacking)
-    )
+    return isinstance(error, np.exceptions.AxisError) or bool(re.match(MISSES, str(error))) or bool(lacking)

@@ -100,7 +100,10 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
     options = parameter_options(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
     if all(unread(option, places) for option in options) and (fixed := fixed_sizes(places)):
         own = parameter_options(places, fixed)
-        if not options or not all(unread(option, places) for option in own):
+        counted = _vocabulary(adapter, work, fixed)
+        if counted:
+            adapter, options = replace(adapter, sizes=dict(adapter.sizes) | counted), own
+        elif not options or not all(unread(option, places) for option in own):
             adapter, options = replace(adapter, fixed=fixed), own
     names = [p.expression for p in places]
     kind = other_kind(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
@@ -112,6 +115,15 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
     for option, family in product(options, FAMILIES):
         if _suits(option, places, family):
             yield Way(replace(adapter, params=option), family, memory, tuple(unread(option, places)), free, kind)
+
+
+def _vocabulary(adapter: Adapter, work: Adapted, sizes: dict[str, int]) -> dict[str, str]:
+    """Return the numbers of a file that are the V characters of the text which it opens, whatever it calls them."""
+    I, H, V = sizes_of(adapter)
+    if sizes != {"I": V, "H": H, "V": V}:
+        return {}
+    module = work.load({"T": 1, "B": 1, "k": 1, "I": I, "H": H, "V": V})
+    return {n: "V" for n, value in vars(module).items() if type(value) is int and value == V}
 
 
 def _made(adapter: Adapter, work: Adapted) -> Names:

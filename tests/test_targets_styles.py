@@ -1,0 +1,73 @@
+"""More styles in which people write, read as they are: each sample is right, and is wrong once a line of it is changed.
+
+What is expected of a changed sample comes from the mistake: the array that it reaches first, and from which T.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from rnncheck.check import check_rnn
+from rnncheck.target import load_target
+
+STYLES = Path(__file__).parent / "targets" / "styles"
+MISTAKES = {
+    "gradients_in_globals": [
+        ("carry = W.T.dot(g)", "carry = W.dot(g)", 2, "dW_xh"),
+        ("gb += g\n", "gb = g\n", 2, "db_h"),
+    ],
+    "numbered_globals": [
+        ("G2 += d @ hs[t].T", "G2 += d @ hs[t + 1].T", 1, "dW_hh"),
+        ("GB1 += d\n", "GB1 = d\n", 2, "db_h"),
+    ],
+    "keys_of_a_dict": [
+        ("dnext = p['hh'].T @ da", "dnext = p['hh'] @ da", 2, "dW_xh"),
+        ("da @ hs[t - 1].T", "da @ hs[t].T", 1, "dW_hh"),
+    ],
+    "coursera_week1": [
+        ("dba += dbat", "dba = dbat", 2, "db_h"),
+        ("(1 - a_next ** 2) * da_next", "(1 - np.tanh(a_next) ** 2) * da_next", 1, "dW_xh"),
+    ],
+    "text_class": [
+        ("dhnext = self.Whh.T @ dhraw", "dhnext = self.Whh @ dhraw", 2, "dW_xh"),
+        ("dbh += dhraw", "dbh = dhraw", 2, "db_h"),
+    ],
+    "text_functions": [
+        ("dhnext = Whh.T @ draw", "dhnext = Whh @ draw", 2, "dW_xh"),
+        ("dWhh += draw @ hs[t - 1].T", "dWhh += draw @ hs[t].T", 1, "dW_hh"),
+    ],
+    "python2": [
+        ("dhnext = np.dot(model['Whh'].T, da)", "dhnext = np.dot(model['Whh'], da)", 2, "dW_xh"),
+        ("grads['bh'] += da", "grads['bh'] = da", 2, "db_h"),
+    ],
+}
+
+
+def check(path):
+    return check_rnn(load_target(str(path), isolated=False), select="not T=40")
+
+
+def test_every_sample_is_tested():
+    assert {p.stem for p in STYLES.glob("*.py")} == set(MISTAKES)
+
+
+@pytest.mark.parametrize("style", MISTAKES)
+def test_a_right_sample_agrees(style):
+    report = check(STYLES / f"{style}.py")
+    assert report.exit_code == 0, report.failures
+
+
+@pytest.mark.parametrize("style", MISTAKES)
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_changed_sample_differs_where_its_mistake_is(style, which, tmp_path):
+    text = (STYLES / f"{style}.py").read_text("utf-8")
+    right, wrong, length, array = MISTAKES[style][which]
+    assert text.count(right) == 1
+    changed = tmp_path / "network.py"
+    changed.write_text(text.replace(right, wrong), "utf-8")
+    report = check(changed)
+    assert report.exit_code == 1
+    first = report.failures[0][0]
+    assert first.earliest.array == array, first.comparisons
+    assert int(re.search(r"T=(\d+)", first.check)[1]) == length
