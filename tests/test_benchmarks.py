@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SHORT = ["--seconds", "0.001"]
 RUNS: dict[str, list[str]] = {

@@ -22,6 +22,8 @@ from rnncheck.result import Comparison, Outcome, Report, Verdict
 from rnncheck.textbook import Textbook
 from rnncheck.trace import Trace
 
+pytestmark = pytest.mark.slow
+
 SEED = 8
 PAIRS = 16
 """The ordinary suite diagnoses so many; `benchmarks/diagnosis.py pairs` diagnoses all."""

@@ -20,6 +20,8 @@ from rnncheck.implementation import NumpyImpl
 from rnncheck.report import github, json
 from rnncheck.result import Comparison, Outcome, Report, Verdict
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Path(__file__).parent / "targets"
 WRONG = "column_class_tanh_twice.py"
 SELECT = "T=3 and not state"

@@ -16,6 +16,8 @@ from rnncheck.errors import UserError
 from rnncheck.grading.grade import RUBRIC, grade, grade_folder, in_threads, read_rubric, reason, submissions, to_csv
 from rnncheck.grading.submission import Family, Result, judge_apart, read_submission
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Path(__file__).parent / "targets"
 
 

@@ -15,6 +15,8 @@ from rnncheck.result import Verdict
 from rnncheck.target import Target
 from rnncheck.textbook import Textbook
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Path(__file__).parent / "targets"
 
 

@@ -15,6 +15,8 @@ from rnncheck.result import Verdict
 from rnncheck.target import load_target
 from rnncheck.targets.trial import probe
 
+pytestmark = pytest.mark.slow
+
 TARGETS = Path(__file__).parent / "targets"
 RIGHT = (
     "column_class.py",

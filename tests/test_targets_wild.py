@@ -15,6 +15,8 @@ from rnncheck.targets.describe import source_text
 from rnncheck.targets.guards import guarded, unguard
 from rnncheck.targets.trouble import misread
 
+pytestmark = pytest.mark.slow
+
 judged_by_torch = pytest.mark.skipif(
     not torch_available(), reason="of sigmoid states without biases no answers are stored: torch is the oracle"
 )

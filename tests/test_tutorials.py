@@ -15,6 +15,8 @@ import pytest
 
 import rnncheck
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "{code-cell}" in p.read_text("utf-8") and "generated" not in p.parts)
 CELL = re.compile(r"^```\{code-cell\}.*?\n(.*?)^```$", re.M | re.S)

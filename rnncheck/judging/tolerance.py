@@ -11,6 +11,7 @@ rule (`rnncheck.judging.montecarlo`), whose scales come with a stored vector; th
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -81,11 +82,13 @@ class Tolerance(Protocol):
         ...
 
 
+@cache
 def unit_roundoff(dtype: np.dtype) -> float:
     """Half the distance from 1 to the next larger number: the largest relative error of one rounding."""
     return float(np.finfo(dtype).eps) / 2
 
 
+@cache
 def underflow(dtype: np.dtype) -> float:
     """64 times the smallest normal number: errors below it are those of gradual underflow, not of the algorithm."""
     return 64 * float(np.finfo(dtype).smallest_normal)
