@@ -26,7 +26,12 @@ PARENTS = 3
 
 
 class Loaded(ModuleType):
-    """A module made of a file. `skipped` maps every name that was not computed to its line, and says so if read."""
+    """A module made of a file. `skipped` maps every name that was not computed to its line, and says so if read.
+
+    What is ours lies in slots, beside the names of the file: it may have a `clipping` of its own.
+    """
+
+    __slots__ = ("clipping", "siblings", "skipped")
 
     def __init__(self, source: Source):
         super().__init__(f"target_{source.path.stem}")
@@ -34,6 +39,12 @@ class Loaded(ModuleType):
         self.skipped: dict[str, int] = {}
         self.clipping = Clipping()
         self.siblings: dict[Path, ModuleType] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of a name that is missing which file misses it: the name of this module is ours."""
+        file, line = Path(vars(self)["__file__"]).name, self.skipped.get(name)
+        why = "" if line is None else f": line {line}, which computes it, was not run"
+        raise AttributeError(f"{file} defines no {name!r}{why}", name=name, obj=self)
 
 
 def load(
@@ -189,15 +200,21 @@ class _Loader:
 
 
 def _member(found: Any, name: str, bring_: Any, node: ast.ImportFrom) -> Any:
-    if isinstance(found, StandIn) or hasattr(found, name):
+    if isinstance(found, StandIn):
         return getattr(found, name)
+    if hasattr(found, name):
+        return _of(found, name)
     return bring_(f"{node.module}.{name}" if node.module else name, node.level)
 
 
 def _public(module: ModuleType) -> dict[str, Any]:
     names = getattr(module, "__all__", [n for n in vars(module) if not n.startswith("_")])
-    own = {"skipped", "clipping", "siblings", "open"} if isinstance(module, Loaded) else {"open"}
-    return {n: getattr(module, n) for n in names if hasattr(module, n) and n not in own}
+    return {n: _of(module, n) for n in names if hasattr(module, n) and n != "open"}
+
+
+def _of(module: Any, name: str) -> Any:
+    """Return what a module has under a name: its own before ours, and before what it makes when asked."""
+    return vars(module)[name] if name in vars(module) else getattr(module, name)
 
 
 def _names(node: ast.AST) -> set[str]:
