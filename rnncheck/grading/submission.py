@@ -164,7 +164,8 @@ def _read(none: Result, report: Mapping[str, Any]) -> Result:
         families[outcome["family"]] = Family(known.passed + passed, known.judged + passed + failed, reason)
     verdict = {0: "right", 1: "wrong"}.get(report["exit_code"], "no verdict")
     causes = [cause["what"] for cause in (report["diagnosis"] or {"causes": []})["causes"]]
-    reason = "; ".join(causes) or ("" if verdict == "right" else report["verdict"])
+    part = report["scope"]["not_judged"] or report["scope"]["not_shown"]
+    reason = "; ".join(causes) or (report["verdict"] if part or verdict != "right" else "")
     findings = tuple(_findings(report)) if told else ()
     return Result(none.name, none.fingerprint, verdict, reason, families, findings, none.hints)
 
