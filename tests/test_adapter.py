@@ -1,7 +1,7 @@
 """Adapters: written by hand, written out, read back; and the commands `check` and `new` around them."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,17 @@ import pytest
 from rnncheck.cases.of_targets import FORMS, FORMS_FOLDER, Form, check_cases
 from rnncheck.check import check_rnn, form_of
 from rnncheck.cli import main
-from rnncheck.errors import NotShownError, UserError
+from rnncheck.errors import NotJudgedError, NotShownError, UserError
 from rnncheck.implementation import NumpyImpl
 from rnncheck.result import Verdict
 from rnncheck.shipped import shipped
 from rnncheck.target import load_target
 from rnncheck.targets import Adapter
-from rnncheck.targets.describe import assumptions, source_text
-from rnncheck.targets.entry import adapter_from
+from rnncheck.targets.describe import SKELETON, assumptions, source_text
+from rnncheck.targets.load import load
 from rnncheck.targets.perform import Adapted
+from rnncheck.targets.source import read_source
+from rnncheck.targets.written import adapter_from
 from rnncheck.vectors import read_vectors
 
 TARGETS = Path(__file__).parent / "targets"
@@ -176,16 +178,77 @@ def test_an_adapter_is_read_and_not_run(tmp_path):
         load_target(str(path), isolated=False)
 
 
+LEAST = {"source": "a.py", "calls": [], "params": {}}
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"source": "a.py", "calls": []}, "lacks 'params'"),
         ({"sourc": "a.py"}, "has no field 'sourc'; its fields are axes,"),
+        (LEAST | {"source": 3}, "source is 3, expected a string"),
+        (LEAST | {"calls": "rnn.forward(x)"}, "calls is 'rnn.forward(x)', expected a list of strings"),
+        (LEAST | {"uncalled": [1]}, "uncalled is [1], expected a list of strings"),
+        (LEAST | {"nonlinearity": "softplus"}, "is 'softplus', expected 'tanh' or 'relu' or 'sigmoid'"),
+        (
+            LEAST | {"loss_scale": "T + 3"},
+            "loss_scale is 'T + 3', expected a product or quotient of numbers and of T",
+        ),
+        (LEAST | {"grad_scale": 2}, "grad_scale is 2, expected a string"),
+        (LEAST | {"grads": "differences"}, "expected a dictionary of strings, {...}, or the word 'difference'"),
+        (
+            LEAST | {"grads": {"dW_hh": "d"}},
+            "expected W_xh, W_hh, b_h, W_hy, b_y, h0: 'dW_hh' is no name of a parameter",
+        ),
+        (LEAST | {"params": {"W_hh|W_zz": "a"}}, "'W_zz' is no name of a parameter"),
+        (LEAST | {"params": ["W_xh"]}, "params is ['W_xh'], expected a dictionary of strings, {...}"),
+        (LEAST | {"trace": {"hs": "out"}}, "'hs' is no name of an array"),
+        (LEAST | {"axes": {"x": "T Q"}}, "expected T, B, N, 1: 'Q' is no name of an axis"),
+        (
+            LEAST | {"fixed": {"H": 0}},
+            "fixed is {'H': 0}, expected sizes by name, such as {'H': 100}: H, V or I, each from",
+        ),
     ],
 )
 def test_mistakes_in_an_adapter_are_named(values, message):
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError) as refused:
         adapter_from(values, "adapter.py")
+    assert str(refused.value).startswith("adapter.py: ")
+    assert message in str(refused.value)
+
+
+def test_every_field_may_be_what_it_is_said_to_be():
+    for adapter in (BY_HAND, SKELETON, replace(BY_HAND, grads="difference", fixed={"H": 8}, uncalled=["train"])):
+        assert adapter_from(asdict(adapter), "adapter.py") == Adapter(**asdict(adapter))
+
+
+def test_a_name_that_the_file_misses_is_told_with_those_that_it_has(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("class First:\n    pass\ndef second(x):\n    return x\n", "utf-8")
+    for isolated in (False, True):
+        with pytest.raises(UserError, match=r"^mine\.py: there is no class or function Frist; it has First, second$"):
+            load_target(f"{path}:Frist", isolated=isolated)
+    with pytest.raises(NotJudgedError, match=r"mine\.py:First: no class with a forward and a backward pass"):
+        load_target(f"{path}:First", isolated=False)
+
+
+def test_what_a_file_does_not_define_is_said_of_the_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("Wxh = train()\n", "utf-8")
+    module = load(read_source(path), {}, 5)
+    with pytest.raises(AttributeError, match=r"^mine\.py defines no 'RNN'$"):
+        _ = module.RNN
+    with pytest.raises(AttributeError, match=r"^mine\.py defines no 'Wxh': line 1, which computes it, was not run$"):
+        _ = module.Wxh
+
+
+def test_a_file_may_have_names_that_are_ours(tmp_path):
+    """`clipping = 5` at its top was taken for the record of its clipping, and no call came through."""
+    text = (TARGETS / "globals_function.py").read_text("utf-8")
+    (tmp_path / "mine.py").write_text(f"clipping, skipped, siblings = 5, 0, None\n{text}", "utf-8")
+    report = check_rnn(load_target(str(tmp_path / "mine.py"), isolated=False), select="T=3 or clipping")
+    assert report.exit_code == 0
+    assert "clipping" in report.families
 
 
 def test_new_writes_every_field_and_overwrites_nothing(tmp_path, capsys):

@@ -161,6 +161,11 @@ def test_what_is_no_exercise_is_refused(tmp_path):
         (["--blank", "--seed", "3"], "--blank and --seed exclude each other"),
         (["top-k-ignored"], "does not fit into the exercise"),
         (["carry-not-transposedd"], "did you mean carry-not-transposed"),
+        (
+            ["--blank", "--output", "nowhere/a.py"],
+            "cannot write nowhere/a.py: there is no folder nowhere; create it first",
+        ),
+        (["--blank", "--output", "."], "cannot write .: it is a folder; name a file in it"),
     ],
 )
 def test_bad_arguments_are_refused_in_a_sentence(arguments, complaint, capsys):

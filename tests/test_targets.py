@@ -170,7 +170,10 @@ def test_a_notebook_is_its_code_cells_without_magic(tmp_path):
 def test_what_is_no_notebook_is_refused(tmp_path):
     path = tmp_path / "book.ipynb"
     path.write_text("[1, 2]", encoding="utf-8")
-    with pytest.raises(UserError, match="is no notebook"):
+    with pytest.raises(UserError, match=r"is no notebook \(it holds no list of cells\); save it again"):
+        read_source(path)
+    path.write_text("cells:", encoding="utf-8")
+    with pytest.raises(UserError, match=r"is no notebook \(it is not JSON\); save it again"):
         read_source(path)
     path.write_bytes(b"PK" + bytes(range(256)) * 20)
     with pytest.raises(UserError, match=r"is no notebook \(it is not UTF-8 text\); save it again as .ipynb$"):

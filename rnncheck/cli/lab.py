@@ -50,12 +50,14 @@ def lab(
         return _grade(grade)
     from rnncheck.lab import write
     from rnncheck.lab.plants import PLANTS
+    from rnncheck.report.files import check_target
 
     if names:
         typer.echo("\n".join(PLANTS))
         return 0
     if seed is not None:
         fault = write.drawn(seed)
+    check_target(output)
     text = write.blank(output.name) if fault is None else write.exercise(fault, output.name)
     write.write(output, text)
     typer.echo(f"{output} is written: its first lines say what to do; grade it with `rnncheck lab --grade {output}`")

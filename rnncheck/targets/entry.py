@@ -1,6 +1,8 @@
 """Targets over a pipe: what is found goes out as plain data, and plain data makes an implementation elsewhere."""
 
-from dataclasses import asdict, fields
+import ast
+import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +10,13 @@ from rnncheck.errors import NotJudgedError, UserError
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.handwritten import HandWritten, defines_adapter, defines_run
 from rnncheck.targets.perform import Adapted
-from rnncheck.targets.source import read_source
+from rnncheck.targets.script import NAME
+from rnncheck.targets.source import Source, read_source
+from rnncheck.targets.written import adapter_from
 
-__all__ = ["adapter_from", "look", "make"]
+__all__ = ["look", "make"]
+
+MOST = 8
 
 
 def look(argument: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +32,8 @@ def look(argument: dict[str, Any]) -> dict[str, Any]:
         return {"path": str((path.parent / adapter.source).resolve()), "adapter": asdict(adapter), "found": False}
     if run := defines_run(source, name):
         return {"path": str(path.resolve()), "run": run}
+    if name is not None:
+        _require(name, source)
     from rnncheck.targets.search import find
 
     try:
@@ -42,17 +50,13 @@ def make(argument: dict[str, Any]) -> Adapted | HandWritten:
     return Adapted(Adapter(**argument["adapter"]), source=source)
 
 
-def adapter_from(values: dict[str, Any], file: str) -> Adapter:
-    """Build an Adapter from fields that somebody wrote.
-
-    Raises
-    ------
-    UserError
-        If a field is unknown or a needed one is missing.
-    """
-    known = {f.name for f in fields(Adapter)}
-    if unknown := sorted(set(values) - known):
-        raise UserError(f"{file}: Adapter has no field {unknown[0]!r}; its fields are {', '.join(sorted(known))}")
-    if missing := [n for n in ("source", "calls", "params") if n not in values]:
-        raise UserError(f"{file}: the Adapter lacks {missing[0]!r}; `rnncheck new FILE` writes one with every field")
-    return Adapter(**values)
+def _require(name: str, source: Source) -> None:
+    """Refuse a name that the file nowhere mentions: it is misspelt, and what it has is not to blame."""
+    if re.search(rf"\b{re.escape(name)}\b", source.text):
+        return
+    kinds = (ast.ClassDef, ast.FunctionDef)
+    offered = [node.name for node in source.tree.body if isinstance(node, kinds) and node.name != NAME]
+    has = f"it has {', '.join(offered[:MOST])}" + (" and others" if len(offered) > MOST else "")
+    raise UserError(
+        f"{source.path.name}: there is no class or function {name}; {has if offered else 'leave the name out'}"
+    )

@@ -13,7 +13,7 @@ from rnncheck.errors import TargetError
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.outputs import KINDS
 
-__all__ = ["received_adapter", "scale_of"]
+__all__ = ["CHOICES", "LARGEST", "LISTS", "SIZES", "TABLES", "is_size", "received_adapter", "scale_of"]
 
 CHOICES = {
     "nonlinearity": ("tanh", "relu", "sigmoid"),
@@ -60,11 +60,12 @@ def _fits(name: str, value: Any) -> bool:
     if name in TABLES and isinstance(value, dict):
         return all(isinstance(word, str) for pair in value.items() for word in pair)
     if name == "fixed":
-        return isinstance(value, dict) and all(_is_size(*pair) for pair in value.items())
+        return isinstance(value, dict) and all(is_size(*pair) for pair in value.items())
     return isinstance(value, str)
 
 
-def _is_size(name: Any, value: Any) -> bool:
+def is_size(name: Any, value: Any) -> bool:
+    """Tell whether a file may fix the size of this name for itself at this value."""
     return name in ("H", "V", "I") and type(value) is int and 1 <= value <= LARGEST
 
 

@@ -85,7 +85,8 @@ def _cells(path: Path) -> str:
     except UnicodeDecodeError:
         raise UserError(f"{path}: is no notebook (it is not UTF-8 text); save it again as .ipynb") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: is no notebook ({error!r}); save it again as .ipynb or as a script") from error
+        what = "it is not JSON" if isinstance(error, ValueError) else "it holds no list of cells"
+        raise UserError(f"{path}: is no notebook ({what}); save it again as .ipynb or as a script") from error
     joined = ["".join(text) if isinstance(text, list) else str(text) for text in texts]
     return "\n".join(
         _python(text) for text in joined if not text.lstrip().startswith(("%%bash", "%%html", "%%javascript"))
