@@ -126,8 +126,8 @@ def packed_forward_(
     states: Real[np.ndarray, "slots H"],
     packing: Packing,
     W_hh: Real[np.ndarray, "H H"],
-    nonlinearity: str = "tanh",
-    workspace: Fresh = FRESH,
+    nonlinearity: str,
+    workspace: Fresh,
 ) -> Real[np.ndarray, "slots H"]:
     """Run the recurrence in place: slot 0 is h_0, the others hold the input projection and become h_1..h_T."""
     first, *rest = packing.slots
@@ -150,10 +150,10 @@ def packed_backward_(
     states: Real[np.ndarray, "slots H"],
     packing: Packing,
     W_hh: Real[np.ndarray, "H H"],
-    nonlinearity: str = "tanh",
-    bptt: str = "full",
-    k: int | None = None,
-    workspace: Fresh = FRESH,
+    nonlinearity: str,
+    bptt: str,
+    k: int | None,
+    workspace: Fresh,
 ) -> Real[np.ndarray, "N H"]:
     """Carry the gradient of the states, as it comes from the outputs, back through time; da takes its place."""
     B, T = packing.B, packing.T

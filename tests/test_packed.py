@@ -43,6 +43,8 @@ def problem(lengths, seed=0, I=6, H=4, V=5, dtype=np.float64, dense=False, biase
     rng = np.random.default_rng(seed)
     lengths, T, B = np.array(lengths), max(lengths) + 1, len(lengths)
     params = init_params("uniform", I, H, V, rng, biases=biases, dtype=np.dtype(dtype))
+    for name in ("b_h", "b_y") if biases else ():
+        params[name][...] = rng.standard_normal(params[name].shape)
     x = rng.standard_normal((T, B, I)).astype(dtype) if dense else rng.integers(-1, I, (T, B))
     y = rng.integers(0, V, (T, B))
     y[rng.random((T, B)) < 0.2] = IGNORE_INDEX
@@ -148,6 +150,16 @@ def test_all_arrays_are_those_of_torchs_packed_sequence(lengths, kind, mode):
 def test_a_batch_is_the_sum_of_its_sequences(seed, lengths, dense, dtype, mode):
     given_ = problem(lengths, seed, dense=dense, dtype=dtype)
     assert_same(arrays_of(packed_loss_and_grads(*given_, **mode)), one_by_one(*given_, **mode))
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 3, 4, 9])
+@pytest.mark.parametrize("bptt", ["windowed", "chunked"])
+def test_a_truncation_of_any_length(bptt, k):
+    """The longest has four steps: three steps back are all there are, and chunks of four are one."""
+    if bptt == "windowed" or k > 0:
+        given_ = problem([2, 4, 1, 4])
+        found = packed_loss_and_grads(*given_, bptt=bptt, k=k)
+        assert_same(arrays_of(found), one_by_one(*given_, bptt=bptt, k=k))
 
 
 def test_a_state_that_is_left_out_is_zero():
