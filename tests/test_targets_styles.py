@@ -41,6 +41,26 @@ MISTAKES = {
         ("dhnext = np.dot(model['Whh'].T, da)", "dhnext = np.dot(model['Whh'], da)", 2, "dW_xh"),
         ("grads['bh'] += da", "grads['bh'] = da", 2, "db_h"),
     ],
+    "holders_in_one": [
+        ("return np.dot(p.W_h.v.T, da)", "return np.dot(p.W_h.v, da)", 2, "dW_xh"),
+        ("p.b_h.d += da", "p.b_h.d = da", 2, "db_h"),
+    ],
+    "holders_apart": [
+        ("dnext = Whh.data.T @ da", "dnext = Whh.data @ da", 2, "dW_xh"),
+        ("bh.grad += da", "bh.grad = da", 2, "db_h"),
+    ],
+    "lists_class": [
+        ("dhn[j] += self.Whh[i][j] * da[i]", "dhn[i] += self.Whh[i][j] * da[j]", 2, "dW_xh"),
+        ("dWhh[i][j] += da[i] * prev[j]", "dWhh[i][j] += da[i] * h[j]", 1, "dW_hh"),
+    ],
+    "lists_globals": [
+        ("nxt = [sum(W[i][j] * da[i]", "nxt = [sum(W[j][i] * da[i]", 2, "dW_xh"),
+        ("dbh[i] += da[i]", "dbh[i] = da[i]", 2, "db_h"),
+    ],
+    "lists_of_columns": [
+        ("later = matmul(transpose(self.U), g)", "later = matmul(self.U, g)", 2, "dW_xh"),
+        ("self.db = add(self.db, g)", "self.db = g", 2, "db_h"),
+    ],
 }
 
 

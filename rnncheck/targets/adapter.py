@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from rnncheck.case import Case, RNNCase
 from rnncheck.errors import NotShownError
+from rnncheck.targets.layout import axes_of
 
 __all__ = ["DIFFERENCE", "NO_CLIPPING", "Adapter"]
 
@@ -100,12 +101,12 @@ class Adapter:
     @property
     def batched(self) -> bool:
         """Whether it takes a batch; if not, sequences go in one at a time."""
-        return "B" in self.axes.get("x", "").split()
+        return "B" in axes_of(self.axes.get("x", ""))
 
     @property
     def takes_ids(self) -> bool:
         """Whether inputs are ids rather than vectors."""
-        return "N" not in self.axes.get("x", "").split()
+        return "N" not in axes_of(self.axes.get("x", ""))
 
     @property
     def takes_h0(self) -> bool:

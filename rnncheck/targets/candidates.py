@@ -94,6 +94,7 @@ def _losses(cls: Class, functions: tuple[Function, ...]) -> Iterator[str]:
 
 
 def _of_functions(functions: Mapping[str, Function], survey: Survey) -> Iterator[Candidate]:
+    steps = survey.steps()
     for pair, calls, rank in _written(functions, "file"):
         weights = [a for f in pair for a, role in f.roles.items() if role and role[:2] in ("W_", "b_")]
         keyed = any("params" in f.takes for f in pair)
@@ -103,11 +104,11 @@ def _of_functions(functions: Mapping[str, Function], survey: Survey) -> Iterator
         if not weights and keyed:
             made = [make for cls in survey.classes_of_params(*pair) for make in write_makes(cls)]
             makes = [m.replace("rnn = ", "params = ", 1) for m in made] or [next(write_params(survey.functions), "")]
-        one_step = any(re.search(r"cell|step", f.name) for f in pair)
+        one_step = 4 if any(f.name in steps for f in pair) else 3 * any(re.search(r"cell|step", f.name) for f in pair)
         strangers = len({_stem(f.name) for f in pair}) > 1
         label = "function " + " and ".join(f.name for f in pair)
         yield Candidate(
-            label, pair, tuple(makes), calls, "file", rank + 3 * one_step + 2 * strangers, tuple(dict.fromkeys(weights))
+            label, pair, tuple(makes), calls, "file", rank + one_step + 2 * strangers, tuple(dict.fromkeys(weights))
         )
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Iterator, Mapping
 
 from rnncheck.targets.adapter import NO_CLIPPING
 from rnncheck.targets.roles import size_role
@@ -20,11 +21,25 @@ def size_constants(tree: ast.Module) -> dict[str, str]:
     found: dict[str, str] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and _is_number(node.value):
-            for name in (n.id for target in node.targets for n in ast.walk(target) if isinstance(n, ast.Name)):
+            for name, value in _pairs(node):
                 role = size_role(name)
                 if role and (len(name) > 1 or name in SINGLE):
-                    found[name] = VALUES.get(role, role)
+                    found[name] = "V" if role == "I" and _is_vocabulary(value, found) else VALUES.get(role, role)
     return {name: value for name, value in found.items() if value}
+
+
+def _pairs(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names that a statement assigns, each with its own value where the values are written out."""
+    for target in node.targets:
+        names = [n.id for n in ast.walk(target) if isinstance(n, ast.Name)]
+        values = node.value.elts if isinstance(node.value, ast.Tuple) else []
+        yield from zip(names, values if len(values) == len(names) else [node.value] * len(names), strict=True)
+
+
+def _is_vocabulary(node: ast.expr, found: Mapping[str, str]) -> bool:
+    """Tell whether an input size is that of the vocabulary: `len(chars)`, or `vocab_size` again."""
+    text = ast.unparse(node)
+    return found.get(text) == "V" or bool(re.fullmatch(r"len\((set\()?\w*(char|vocab|letter|alphabet)\w*\)*", text))
 
 
 def _is_number(node: ast.expr) -> bool:

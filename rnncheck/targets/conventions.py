@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rnncheck.targets.layout import axes_of
+
 __all__ = ["FAMILIES", "Family", "layouts"]
 
 
 @dataclass(frozen=True)
 class Family:
-    """Layouts that go together. `last` are those of a target for the last step only."""
+    """Layouts that go together.
+
+    `last` are those of a target for the last step only; `lists` says that all are Python lists.
+    """
 
     name: str
     x: tuple[str, ...]
@@ -17,6 +22,7 @@ class Family:
     h: str
     bias: str
     batched: bool = False
+    lists: bool = False
 
 
 FAMILIES = (
@@ -27,6 +33,8 @@ FAMILIES = (
     Family("batch first", ("B T N", "B T"), ("B T", "B T N"), ("B", "B N"), "B N", "N", True),
     Family("time first, rows", ("T B N", "T B"), ("T B", "T B N"), ("B", "B N"), "B N", "N", True),
     Family("vector first", ("N B T",), ("N B T", "B T", "T B"), ("N B", "B"), "N B", "N 1", True),
+    Family("plain lists", ("[T]", "[T N]"), ("[T]", "[T N]"), ("", "[N]"), "[N]", "[N]", lists=True),
+    Family("lists of columns", ("[T]", "[T N 1]"), ("[T]", "[T N 1]"), ("", "[N 1]"), "[N 1]", "[N 1]", lists=True),
     Family("time first, columns", ("T N B", "T B"), ("T N B", "T B"), ("N B", "B"), "N B", "N 1", True),
 )
 
@@ -40,5 +48,5 @@ def layouts(family: Family, uses: set[str]) -> Iterator[tuple[dict[str, str], st
             yield fixed, "every step"
             continue
         for options, task in ((family.y, "every step"), (family.last, "last step")):
-            vectors = [o for o in options if given == "y" or "N" in o.split()]  # a gradient is never an id
+            vectors = [o for o in options if given == "y" or "N" in axes_of(o)]  # a gradient is never an id
             yield from ((fixed | {given: layout}, task) for layout in vectors)

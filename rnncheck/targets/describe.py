@@ -56,8 +56,8 @@ def assumptions(adapter: Adapter) -> str:
         if names != roles or transposed:
             read.append(f"{names} as {roles}" + (" transposed" if transposed else ""))
     layout = " ".join(axes_of(adapter.axes.get("x", "")))
-    x, h0 = adapter.axes.get("x", "").replace("[T]", "T"), adapter.axes.get("h0")
-    family = next((f.name for f in FAMILIES if x in f.x and h0 in (None, f.h)), layout)
+    x, h0 = adapter.axes.get("x"), adapter.axes.get("h0")
+    family = next((f.name for f in FAMILIES if x in f.x and h0 in (None, f.h)), "plain lists" if x == "[T]" else layout)
     whose = f"{owner}: " if (owner := _owner(adapter)) else ""
     words = [
         f"read {whose}" + (", ".join(read) if read else "parameters by their names"),

@@ -1,7 +1,8 @@
 """Layouts as words: the axes of an array in the order in which somebody keeps them.
 
 A case keeps inputs as T B (ids) or T B N (vectors), a state as B N. `"T N 1"` are T columns, `"B T N"` is batch
-first, `"T"` the ids of one sequence, `"[T]"` the same as a Python list, `""` a single id. A layout without B is that
+first, `"T"` the ids of one sequence, `""` a single id. In brackets it is a Python list: `"[T]"`, a list of lists
+`"[T N]"`, a list of columns `"[T] N 1"`. A layout without B is that
 of one sequence; one without T, of an array that has T in the case, is that of the last step.
 """
 
@@ -30,7 +31,7 @@ def give(array: np.ndarray, kept: str, layout: str) -> Any:
     array = array.transpose([source.index(a) for a in axes if a != "1"])
     array = np.expand_dims(array, [i for i, a in enumerate(axes) if a == "1"])
     if layout.startswith("["):
-        return array.tolist() if len(axes) == 1 else list(array)
+        return array.tolist() if layout.endswith("]") else list(array)
     return int(array) if array.ndim == 0 and array.dtype.kind == "i" else array
 
 

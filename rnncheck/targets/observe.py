@@ -40,7 +40,7 @@ def seen_after(names: Mapping[str, Any], returns: Mapping[str, tuple[str, ...]],
         found += _look(names["rnn"], "rnn", "rnn", (), 0, known, names["T"])
     for name in sorted(globals_ & set(vars(names["file"]))):
         value = vars(names["file"])[name]
-        if isinstance(value, np.ndarray | dict | list):
+        if isinstance(value, np.ndarray | dict | list) or _is_theirs(value):
             found += _look(value, f"file.{name}", name, (), 1, known, names["T"])
     return found
 
@@ -69,9 +69,14 @@ def _look(
         for i, item in enumerate(value[:12] if not isinstance(value[0] if value else 0, tuple) else ()):
             label = inner[i] if len(inner) == len(value) and inner[i] else name
             yield from _look(item, f"{expression}[{i}]", label, (), depth + 1, known, T)
-    elif type(value).__module__.startswith("target_"):
+    elif _is_theirs(value):
         for attribute, item in list(attributes(value).items()):
             yield from _look(item, f"{expression}.{attribute}", last_word(attribute), (), depth + 1, known, T)
+
+
+def _is_theirs(value: Any) -> bool:
+    """Tell whether an object is of a class that the file defines."""
+    return type(value).__module__.startswith("target_")
 
 
 def _timeline(value: Mapping[Any, Any], expression: str, name: str, T: int) -> Iterator[Seen]:

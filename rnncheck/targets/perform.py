@@ -20,7 +20,7 @@ import numpy as np
 from rnncheck.case import Case, RNNCase
 from rnncheck.targets.adapter import DIFFERENCE, NO_TOKEN, Adapter
 from rnncheck.targets.descent import SGD
-from rnncheck.targets.layout import give
+from rnncheck.targets.layout import axes_of, give
 from rnncheck.targets.load import Loaded, load
 from rnncheck.targets.read import read_grads, read_trace
 from rnncheck.targets.shelf import fill, put, take_back
@@ -158,7 +158,7 @@ def _problem(case: RNNCase, adapter: Adapter) -> Names:
     names["h0"] = give(h0, "B N", axes.get("h0", "N"))
     if adapter.targets != "classes":
         names["y"] = upstream(adapter, names)["values"]
-    elif "N" in axes.get("y", "").split():
+    elif "N" in axes_of(axes.get("y", "")):
         names["y"] = give(_one_hot(case), "T B N", axes["y"])
     else:
         names["y"] = give(case.y, "T B", axes.get("y", "T"))

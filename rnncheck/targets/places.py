@@ -13,6 +13,8 @@ __all__ = ["Place", "arrays_in", "attributes", "fixed_sizes", "parameter_options
 
 DEEPEST = 3
 MOST_OPTIONS = 8
+LONGEST = 1024
+"""A longer list is no weight."""
 BIASES = ("b_h", "b_y")
 
 
@@ -34,11 +36,29 @@ def arrays_in(
             seen.add(id(thing))
             yield expression, thing
         return
+    if isinstance(thing, list) and (array := _array_of(thing)) is not None:
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            yield expression, array
+        return
     if depth > DEEPEST or id(thing) in seen:
         return
     seen.add(id(thing))
     for inner, value in _members(thing, expression):
         yield from arrays_in(value, inner, depth + 1, seen)
+
+
+def _array_of(thing: list[Any]) -> np.ndarray | None:
+    """Return a list of numbers, or of lists of numbers, as an array: in plain Python that is what a weight is."""
+    first = thing[0] if thing else None
+    number = first[0] if isinstance(first, list) and first else first
+    if not (type(number) is float or (type(number) is int and number == 0)) or len(thing) > LONGEST:
+        return None
+    try:
+        array = np.asarray(thing, float)
+    except (TypeError, ValueError):
+        return None
+    return array if array.size else None
 
 
 def _members(thing: Any, expression: str) -> Iterator[tuple[str, Any]]:

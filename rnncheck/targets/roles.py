@@ -27,7 +27,7 @@ GRADIENT = re.compile(
     r"|_?([Gg]rads?|[Gg]radients?|[Dd]elta|deltas)$"
 )
 REMEMBERED = re.compile(
-    r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|v|mem|cache|memory)$"
+    r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|mem|cache|memory)$|(?<=..)_v$"
 )
 MEMORIES = re.compile(r"\b(mem|mems|memory|memories|cache|caches|velocity|velocities|adagrad|momentum)(\[|\.\w)")
 """Where it is kept, whatever it is called there."""

@@ -17,6 +17,7 @@ from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
 from rnncheck.targets.guards import guarded
 from rnncheck.targets.kinds import GATES, another_kind
+from rnncheck.targets.layout import axes_of
 from rnncheck.targets.outputs import kinds_in
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
@@ -156,7 +157,7 @@ class _Search:
             if trial is None:
                 continue
             yield trial
-            if not trial.gradients and "N" in version.axes.get("y", "").split() and "y" in candidate.uses:
+            if not trial.gradients and "N" in axes_of(version.axes.get("y", "")) and "y" in candidate.uses:
                 for kind in kinds_in(self.source.text):
                     trial, _ = self._attempt(replace(version, targets=kind), candidate, B, globals_)
                     yield from [] if trial is None else [trial]

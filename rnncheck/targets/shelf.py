@@ -96,6 +96,9 @@ def _value(key: str, names: dict[str, Any], adapter: Adapter) -> np.ndarray:
 
 def _store(place: str, value: np.ndarray, key: str, names: dict[str, Any], adapter: Adapter) -> None:
     old = read(place, names)
+    if isinstance(old, list) or (old is None and adapter.axes.get("b", "").startswith("[")):
+        _store_list(place, old, value, names)
+        return
     if key == "h0" or value.ndim == 2 or "b" not in adapter.axes:
         if isinstance(old, np.ndarray) and old.size == value.size and value.ndim == 1:
             value = value.reshape(old.shape)
@@ -106,3 +109,17 @@ def _store(place: str, value: np.ndarray, key: str, names: dict[str, Any], adapt
         return
     names["_value"] = np.array(value)
     exec(f"{place} = _value", names)
+
+
+def _store_list(place: str, old: list[Any] | None, value: np.ndarray, names: dict[str, Any]) -> None:
+    """Write into a list, and into the lists in it: others may hold them too."""
+    if old is None:
+        names["_value"] = value.tolist()
+        exec(f"{place} = _value", names)
+        return
+    rows = value.reshape(np.shape(old) if np.size(old) == value.size else value.shape).tolist()
+    for row, new in zip(old, rows, strict=False):
+        if isinstance(row, list):
+            row[:] = new
+    if not isinstance(rows[0], list) or len(old) != len(rows):
+        old[:] = rows

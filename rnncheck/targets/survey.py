@@ -2,19 +2,21 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
-from typing import Any
 
 from rnncheck.targets.load import Loaded
 from rnncheck.targets.roles import argument_role, parameter_role
 from rnncheck.targets.source import Source, read_source
+from rnncheck.targets.syntax import attributes, boxed, free_names, imported, keys, own_nodes
 
 __all__ = ["Class", "Function", "Survey", "survey"]
 
 
 FORWARD = re.compile(r"forward|fprop|feed", re.IGNORECASE)
+TRAINS = re.compile(r"train|fit|main|epoch|optimi|update|learn|sgd|run", re.IGNORECASE)
 LOSS = re.compile(r"loss|cost|bptt|train", re.IGNORECASE)
 
 
@@ -48,8 +50,8 @@ class Function:
 
     def _keeps_weights(self, name: str) -> bool:
         """Tell whether weights are looked up in an argument: `p["Wxh"]` and `p["Whh"]`, or `p.Wxh` and `p.Whh`."""
-        looked_up = [f"params[{key!r}]" for owner, key in _keys(self.node) if owner == name]
-        looked_up += [attribute for owner, attribute in _attributes(self.node) if owner == name]
+        looked_up = [f"params[{key!r}]" for owner, key in keys(self.node) if owner == name]
+        looked_up += [attribute for owner, attribute in attributes(self.node) if owner == name]
         roles = {parameter_role(place) for place in looked_up}
         return len(roles & {"W_xh", "W_hh", "W_hy"}) >= 2
 
@@ -70,26 +72,34 @@ class Class:
     def attributes(self) -> set[str]:
         """The names of what `__init__` is given, and of what it sets."""
         init = self.methods.get("__init__")
-        return set() if init is None else {*init.arguments, *(name for _, name in _attributes(init.node))}
+        return set() if init is None else {*init.arguments, *(name for _, name in attributes(init.node))}
 
 
 @dataclass(frozen=True)
 class Survey:
-    """All that was found. `globals_read` are the names of the file that each function reads, directly or not."""
+    """All that was found. `plain` says that nothing but Python is imported: all arrays are lists then."""
 
     classes: tuple[Class, ...]
     functions: Mapping[str, Function]
     trees: tuple[ast.Module, ...]
+    plain: bool = False
 
     def globals_read(self, *functions: Function) -> set[str]:
         """Return the global names that these functions, and those they call, read."""
         found: set[str] = set()
         waiting = list(functions)
         while waiting:
-            names = _free_names(waiting.pop().node)
+            names = free_names(waiting.pop().node)
             waiting += [self.functions[n] for n in names - found if n in self.functions]
             found |= names
         return found
+
+    def steps(self) -> set[str]:
+        """Return the functions of one step: one of inputs and targets calls them in its loop, and is no training."""
+        callers = [f for f in self.functions.values() if {"x", "y"} <= f.takes and not TRAINS.search(f.name)]
+        loops = [n for f in callers for n in ast.walk(f.node) if isinstance(n, ast.For | ast.While)]
+        calls = [n.func for loop in loops for n in ast.walk(loop) if isinstance(n, ast.Call)]
+        return {f.id for f in calls if isinstance(f, ast.Name)} & set(self.functions)
 
     def weights_named(self) -> list[str]:
         """Return every name, attribute and key in the file that has the form of a weight's or bias's: `W_f`, `bi`."""
@@ -103,30 +113,15 @@ class Survey:
     def keys_of_params(self) -> list[str]:
         """Return the keys under which the file looks for parameters in a dictionary argument: `params["Wxh"]`."""
         owners = {name for f in self.functions.values() for name, role in f.roles.items() if role == "params"}
-        pairs = [pair for tree in self.trees for pair in _keys(tree)]
+        pairs = [pair for tree in self.trees for pair in keys(tree)]
         return list(dict.fromkeys(key for owner, key in pairs if owner in owners or argument_role(owner) == "params"))
 
     def classes_of_params(self, *functions: Function) -> list[Class]:
         """Return the classes that keep the weights which these functions read off an argument: `params.Wxh`."""
         owners = {(f.name, name) for f in functions for name, role in f.roles.items() if role == "params"}
-        read = {a for f in functions for owner, a in _attributes(f.node) if (f.name, owner) in owners}
+        read = {a for f in functions for owner, a in attributes(f.node) if (f.name, owner) in owners}
         weights = {name for name in read if parameter_role(name)}
         return [c for c in self.classes if len(weights) >= 2 and weights <= c.attributes]
-
-
-def _keys(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the names that are subscripted by a text, each with that text."""
-    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Subscript)):
-        owner, key = node.value, node.slice
-        if isinstance(owner, ast.Name) and isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield owner.id, key.value
-
-
-def _attributes(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield the names of which an attribute is read, each with the attribute."""
-    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Attribute)):
-        if isinstance(node.value, ast.Name):
-            yield node.value.id, node.attr
 
 
 def survey(module: Loaded, source: Source) -> Survey:
@@ -134,22 +129,16 @@ def survey(module: Loaded, source: Source) -> Survey:
     trees = (source.tree, *(read_source(p).tree for p in module.siblings if p != source.path))
     functions, classes = _definitions(trees)
     offered = [n for n, v in vars(module).items() if getattr(v, "__module__", "").startswith("target_")]
-    boxed = frozenset(name for tree in trees for name in _boxed(tree))
+    opened = frozenset(name for tree in trees for name in boxed(tree))
     kept = {n: _function(functions[n]) for n in offered if n in functions and isinstance(vars(module)[n], FunctionType)}
-    kept = {n: replace(f, boxed=boxed) for n, f in kept.items()}
+    kept = {n: replace(f, boxed=opened) for n, f in kept.items()}
     found = {n: _methods(n, classes) for n in offered if n in classes and isinstance(vars(module)[n], type)}
-    methods = {n: {m: replace(f, boxed=boxed) for m, f in own.items()} for n, own in found.items()}
+    methods = {n: {m: replace(f, boxed=opened) for m, f in own.items()} for n, own in found.items()}
     for name, cls in ((n, vars(module)[n]) for n in offered):
         if isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields"):
             methods[name] = {"__init__": _init_with(cls._fields)} | methods.get(name, {})
-    return Survey(tuple(Class(n, own) for n, own in methods.items()), kept, trees)
-
-
-def _boxed(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that are opened as a tuple of one: `H, = state`."""
-    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Assign) and isinstance(n.value, ast.Name)):
-        if isinstance(target := node.targets[0], ast.Tuple) and len(target.elts) == 1:
-            yield ast.unparse(node.value)
+    plain = imported(trees) <= sys.stdlib_module_names | {"", *(p.stem for p in module.siblings)}
+    return Survey(tuple(Class(n, own) for n, own in methods.items()), kept, trees, plain)
 
 
 def _definitions(trees: tuple[ast.Module, ...]) -> tuple[dict[str, ast.FunctionDef], dict[str, ast.ClassDef]]:
@@ -207,7 +196,7 @@ def _function(node: ast.FunctionDef, method: bool = False) -> Function:
 
 def _returns(node: ast.FunctionDef) -> list[str]:
     """Return the names of the elements that the last `return` returns."""
-    values = [n.value for n in _own_nodes(node) if isinstance(n, ast.Return) and n.value is not None]
+    values = [n.value for n in own_nodes(node) if isinstance(n, ast.Return) and n.value is not None]
     if not values:
         return []
     last = values[-1]
@@ -222,20 +211,3 @@ def _name(node: ast.expr) -> str:
         return _name(node.left) or _name(node.right)
     found = re.findall(r"[A-Za-z_]\w*", ast.unparse(node).partition("[")[0])
     return found[-1] if found and isinstance(node, ast.Name | ast.Attribute | ast.Subscript | ast.UnaryOp) else ""
-
-
-def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk in order of the source, without entering functions inside the function."""
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.FunctionDef | ast.Lambda | ast.ClassDef):
-            yield child
-            yield from _own_nodes(child)
-
-
-def _free_names(node: ast.FunctionDef) -> set[str]:
-    """Return the names a function reads and does not assign; `global` ones count as read."""
-    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-    declared = {n for g in ast.walk(node) if isinstance(g, ast.Global) for n in g.names}
-    arguments: set[Any] = {a.arg for a in ast.walk(node) if isinstance(a, ast.arg)}
-    stored = {n.id for n in names if isinstance(n.ctx, ast.Store)} - declared
-    return ({n.id for n in names if isinstance(n.ctx, ast.Load)} | declared) - stored - arguments

@@ -11,6 +11,7 @@ from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.conventions import FAMILIES, Family
 from rnncheck.targets.kinds import GATES, other_kind
 from rnncheck.targets.later import settled
+from rnncheck.targets.layout import axes_of
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted, Names
 from rnncheck.targets.places import (
@@ -112,7 +113,8 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
         error.kind = kind
         raise error
     memory = tuple(n for n in names if remembered(n))
-    for option, family in product(options, FAMILIES):
+    families = [f for f in FAMILIES if f.lists == survey.plain]
+    for option, family in product(options, families):
         if _suits(option, places, family):
             yield Way(replace(adapter, params=option), family, memory, tuple(unread(option, places)), free, kind)
 
@@ -150,8 +152,9 @@ def _of_file(adapter: Adapter, candidate: Candidate, work: Adapted, survey: Surv
     virtual = [Place(name) for name in (*candidate.weights, *unknown)]
     if candidate.weights:
         return virtual, True
-    known = [n for n in globals_ if n in vars(module)]
-    arrays = [found for n in known for found in arrays_in(vars(module)[n], f"file.{n}", 1)]
+    known = sorted((n for n in globals_ if n in vars(module)), key=lambda n: parameter_role(n) is None)
+    seen: set[int] = set()  # what stands in `params = [W, U]` too is found under its own name
+    arrays = [found for n in known for found in arrays_in(vars(module)[n], f"file.{n}", 1, seen)]
     return virtual + [Place(e, a.shape) for e, a in arrays], bool(virtual)
 
 
@@ -161,6 +164,7 @@ def _suits(option: dict[str, str], places: list[Place], family: Family) -> bool:
     shape = shapes.get(option.get("b_h", "").partition(" + ")[0].removesuffix(".T"))
     if shape is None:
         return True
+    h = " ".join(axes_of(family.h))
     if len(shape) == 1:
-        return family.h not in ("N 1", "N B")
-    return family.h in (("1 N", "B N") if shape[0] == 1 else ("N 1", "N B"))
+        return h not in ("N 1", "N B")
+    return h in (("1 N", "B N") if shape[0] == 1 else ("N 1", "N B"))
