@@ -119,3 +119,63 @@ def test_normal_weights_where_uniform_ones_are_asked_for_are_noticed() -> None:
         return params
 
     assert wrong(compare_weights("uniform", SEED, normal)) >= {"W_xh", "W_hh", "W_hy"}
+
+
+def again(scheme: str, I: int, H: int, V: int, rng: Any) -> Any:
+    """Draw the matrices from one seed, each of them anew: what is the same numbers times another scale."""
+    params = init_params(scheme, I, H, V, rng)
+    scale = 1 if scheme in ("names", "chars") else np.sqrt(I / H)
+    params["W_hh"].reshape(-1)[: params["W_xh"].size] = params["W_xh"].reshape(-1) * scale
+    return params
+
+
+def test_the_end_of_a_file_is_looked_at() -> None:
+    """The check takes every example that the file has."""
+
+    def cut(recipe: Recipe) -> Dataset:
+        data = loaded(recipe)
+        last = np.append(data.targets[-1][:-1], (data.targets[-1][-1] + 1) % 5)
+        return replace(data, targets=[*data.targets[:-1], last])
+
+    checks = beginning_checks(dict.fromkeys(["names", "chars"], cut), SEED)
+    found = {c.name: run_check(c, Bench(NumpyImpl(), VectorOracle([]))) for c in checks if "examples" in c.name}
+    assert [wrong(list(outcome.comparisons)) for outcome in found.values()] == [{"targets"}, {"targets"}]
+
+
+def test_many_lost_sentences_are_noticed() -> None:
+    recipe, data, text = problem("sentences")
+    kept = [i for i, y in enumerate(data.targets) if len(y) > 8]
+    fewer = replace(data, inputs=[data.inputs[i] for i in kept], targets=[data.targets[i] for i in kept])
+    assert "targets" in wrong(compare_examples(recipe, fewer, text))
+
+
+def uniform(scheme: str, I: int, H: int, V: int, rng: Any) -> Any:
+    """Draw uniform numbers of the same mean square."""
+    params = init_params(scheme, I, H, V, rng)
+    params["W_hh"][...] = rng.uniform(-1, 1, (H, H)) * np.sqrt(3 / H if scheme == "names" else 3e-4)
+    return params
+
+
+def identity(scheme: str, *given: Any) -> Any:
+    params = init_params(scheme, *given)
+    params["W_hh"][...] = np.eye(len(params["W_hh"]))
+    return params
+
+
+def one_column(scheme: str, *given: Any) -> Any:
+    params = init_params(scheme, *given)
+    params["W_hh"][...] = params["W_hh"][:, :1]
+    return params
+
+
+@pytest.mark.parametrize(
+    ("scheme", "draw", "array"),
+    [
+        *((scheme, uniform, "W_hh") for scheme in ("names", "chars")),
+        ("orthogonal", identity, "W_hh"),
+        *((scheme, one_column, "draws") for scheme in SCHEMES if scheme != "orthogonal"),
+        *((scheme, again, "draws") for scheme in SCHEMES if scheme != "orthogonal"),
+    ],
+)
+def test_weights_of_the_right_mean_square_are_noticed(scheme: str, draw: Callable[..., Any], array: str) -> None:
+    assert array in wrong(compare_weights(scheme, SEED, draw))
