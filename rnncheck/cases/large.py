@@ -20,8 +20,8 @@ __all__ = ["extreme_clips", "large_passes", "large_steps"]
 LONG = Design(16_501, 1, H=4, V=5, gain=0.6)
 """More steps than a window of the way back has, more rows than are sorted by token at once, and an odd number."""
 WIDE = {
-    # logits in two blocks, which share one mean, and products with one long side
-    "vocabulary": Design(18, 2, H=24, V=30_000, reduction="mean", ignored=0.2),
+    # logits in five blocks, the last of one step, which share one mean, and products with one long side
+    "vocabulary": Design(17, 2, H=24, V=30_000, reduction="mean", ignored=0.2),
     "state": Design(3, 17, H=256, V=9),  # a product with W_hh that is cut into panels
 }
 WEIGHTS = {"W_xh": (9, 30_011), "b_h": (9,)}
