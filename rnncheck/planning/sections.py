@@ -18,6 +18,7 @@ from rnncheck.cases.standard import DTYPES, SEED
 from rnncheck.checks.beginnings import beginning_checks
 from rnncheck.checks.check import Source
 from rnncheck.checks.frequencies import frequency_cases, frequency_checks
+from rnncheck.checks.interactive import session_checks
 from rnncheck.checks.metamorphic import metamorphic_checks
 from rnncheck.checks.passes import pass_checks
 from rnncheck.checks.published import published_checks
@@ -86,6 +87,7 @@ def _other_forms(planned: Plan, options: VerifyOptions) -> None:
     planned.add(Lean(), oracle, (compare_all(Source.of(c), "lean") for c in trained))
     planned.add(Packed(), oracle, (compare_all(Source.of(c), "packed") for c in trained if c.sizes["B"] > 1))
     planned.add(Interactive(), oracle, (compare_all(Source.of(c), "interactive") for c in trained if len(c.x) <= 10))
+    planned.add(NumpyImpl(), oracle, session_checks(options.seed))
     short = [c for c in cases if not isinstance(c, RNNCase) or len(c.x) <= 10]
     planned.add(OtherLayouts(), oracle, (compare_all(Source.of(c), "layout") for c in short))
     planned.add(NumpyImpl(), oracle, training_checks(TEXTS, options.seed))
