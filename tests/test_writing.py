@@ -147,3 +147,10 @@ def test_what_begins_with_another_token_is_noticed(name: str, monkeypatch: pytes
     own = generate.prime
     monkeypatch.setattr(generate, "prime", lambda params, x, h0, **o: own(params, np.abs(x[:1] - 2), h0, **o))
     assert wrong(compare_text(*problem(name), SEED)) == {"text", "samples"}
+
+
+def test_a_stop_token_that_stays_in_a_name_is_noticed() -> None:
+    def with_line_break(*given: Any) -> str:
+        return predict(*given) + "\n"
+
+    assert wrong(compare_text(*problem("names"), SEED, predict=with_line_break)) == {"text"}
