@@ -290,6 +290,15 @@ def test_importing_rnncheck_does_not_import_torch():
     assert not {"torch", "reference"} & loaded
 
 
+def test_the_textbook_shares_no_code_with_what_it_judges():
+    """A mistake that both had in common would be seen by nobody who asks the textbook."""
+    names = [name for name in modules() if name.startswith("rnncheck.textbook")]
+    loaded = loaded_by(IMPORT_ALL.format(names=names), ROOTS["rnncheck"].parent)
+    assert {"rnncheck", "numpy"} <= loaded
+    assert not {"numpy_impl", "reference", "torch"} & loaded
+    assert "numpy_impl" in loaded_by(IMPORT_ALL.format(names=["rnncheck.oracle"]), ROOTS["rnncheck"].parent)
+
+
 def test_an_import_of_torch_is_seen(tmp_path):
     (tmp_path / "torch.py").write_text("")
     (tmp_path / "planted.py").write_text("import torch\n")
