@@ -198,6 +198,13 @@ def test_there_is_a_row_for_every_step_and_none_for_padding():
     assert len(packing.steps) == lengths.sum()
 
 
+def test_many_sequences_of_equal_length_stay_in_their_order():
+    """Sorting few numbers keeps equal ones in order however it is done."""
+    lengths = np.tile([3, 1, 2], 40)
+    order = Packing.of(lengths, np.zeros((3, 120)), np.zeros((3, 120))).order
+    assert order.tolist() == sorted(range(120), key=lambda b: -lengths[b])
+
+
 def unsorted(packing: Packing) -> Packing:
     """Forget that the sequences were sorted."""
     return replace(packing, order=np.arange(packing.B))
@@ -225,18 +232,48 @@ def test_a_wrong_layout_is_caught(monkeypatch, fault):
         assert_same(arrays_of(packed_loss_and_grads(*given_)), one_by_one(*given_))
 
 
+LENGTH_RULE = (
+    "a sequence has at least 1 step and at most the T = 6 of x; leave empty sequences out, and pad x to the longest"
+)
 REFUSED = [
-    ({"lengths": np.array([3, 1])}, ValueError, r"lengths has shape \(2,\), expected \(B,\) = \(3,\): one length per"),
-    ({"lengths": np.array([3, 0, 2])}, ValueError, r"lengths\[1\] is 0: a sequence has at least 1 step"),
-    ({"lengths": np.array([3, 1, 7])}, ValueError, r"lengths\[2\] is 7: .* at most the T = 6 of x"),
-    ({"lengths": np.array([3.0, 1, 5])}, TypeError, r"lengths is float64, expected whole numbers"),
-    ({"lengths": [3, 1, 5]}, TypeError, r"lengths is a list, expected a NumPy array"),
-    ({"y": np.zeros((5, 3), int)}, ValueError, r"y has shape \(5, 3\), expected \(T, B\) = \(6, 3\) as in x"),
-    ({"h0": np.zeros((2, 4))}, ValueError, r"h0 has shape \(2, 4\), expected \(B, H\) = \(3, 4\)"),
-    ({"x": np.full((6, 3), 99)}, ValueError, r"is 99: ids run from 0 to 5"),
-    ({"x": np.zeros(6, int)}, ValueError, r"x has shape \(6,\), expected \(T, B\)"),
-    ({"reduction": "none"}, ValueError, r'reduction is "none", which asks for one loss per step'),
-    ({"k": 3}, ValueError, r'k is 3 under bptt="full"'),
+    (
+        {"lengths": np.array([3, 1])},
+        ValueError,
+        "lengths has shape (2,), expected (B,) = (3,): one length per sequence of x; count the steps of each column",
+    ),
+    ({"lengths": np.array([3, 0, 2])}, ValueError, f"lengths[1] is 0: {LENGTH_RULE}"),
+    ({"lengths": np.array([3, 1, 7])}, ValueError, f"lengths[2] is 7: {LENGTH_RULE}"),
+    (
+        {"lengths": np.array([3.0, 1, 5])},
+        TypeError,
+        "lengths is float64, expected whole numbers; cast with lengths.astype(np.int64)",
+    ),
+    *(
+        ({name: [3, 1, 5]}, TypeError, f"{name} is a list, expected a NumPy array; convert it with np.asarray({name})")
+        for name in ("lengths", "x", "y")
+    ),
+    (
+        {"y": np.zeros((5, 3), int)},
+        ValueError,
+        "y has shape (5, 3), expected (T, B) = (6, 3) as in x: one target per input, padded alike; "
+        "give both the same padding",
+    ),
+    (
+        {"h0": np.zeros((2, 4))},
+        ValueError,
+        "h0 has shape (2, 4), expected (B, H) = (3, 4): one first state per sequence; leave h0 out for zeros",
+    ),
+    (
+        {"x": np.zeros(6, int)},
+        ValueError,
+        "x has shape (6,), expected (T, B) for token ids or (T, B, I): time comes first",
+    ),
+    (
+        {"reduction": "none"},
+        ValueError,
+        'reduction is "none", which asks for one loss per step; use "sum" or "mean"',
+    ),
+    ({"k": 3}, ValueError, 'k is 3 under bptt="full", which goes back to the first step; leave k out'),
 ]
 
 
@@ -244,5 +281,12 @@ REFUSED = [
 @pytest.mark.parametrize(("change", "error", "words"), REFUSED, ids=lambda v: str(v)[:30])
 def test_bad_input_gets_one_sentence(change, error, words):
     params, x, y, lengths, h0 = problem([3, 1, 5])
-    with pytest.raises(error, match=words):
+    with pytest.raises(error) as refused:
         packed_loss_and_grads(**{"params": params, "x": x, "y": y, "lengths": lengths, "h0": h0, **change})
+    assert str(refused.value) == words
+
+
+def test_a_token_that_no_vocabulary_has_is_refused_where_it_is_not_padding():
+    params, _, y, lengths, h0 = problem([3, 1, 5])
+    with pytest.raises(ValueError, match=r"is 99: ids run from 0 to 5"):
+        packed_loss_and_grads(params, np.full((6, 3), 99), y, lengths, h0)
