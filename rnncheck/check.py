@@ -16,7 +16,7 @@ from rnncheck.checks.steps import step_checks
 from rnncheck.errors import NotShownError, UserError, raised
 from rnncheck.expected import expect, expected_failures
 from rnncheck.implementation import Implementation
-from rnncheck.options import torch_available
+from rnncheck.options import INSTALL_TORCH, torch_available
 from rnncheck.oracle import LiveOracle, Oracle
 from rnncheck.planning.plan import Plan
 from rnncheck.protocol.files import ResultsImplementation
@@ -188,7 +188,7 @@ def _oracle(form: Form, dtype: str, own_sizes: bool) -> Oracle:
         return LiveOracle()
     raise UserError(
         f"there are no stored vectors for {form.name} in {dtype}{' of its own sizes' * own_sizes}, "
-        "and torch is not installed: `pip install torch`"
+        f"and torch is not installed: {INSTALL_TORCH}"
     )
 
 

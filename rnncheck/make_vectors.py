@@ -20,7 +20,7 @@ from rnncheck.errors import UserError
 from rnncheck.implementation import TorchLoop
 from rnncheck.judging.arithmetic import update_paths
 from rnncheck.judging.tolerance import PeakRule
-from rnncheck.options import torch_available
+from rnncheck.options import INSTALL_TORCH, torch_available
 from rnncheck.planning.plan import Plan
 from rnncheck.power.matrix import exposed, trials
 from rnncheck.result import Comparison, Report
@@ -45,7 +45,7 @@ def write_vectors(folder: Path | None, on_progress: Callable[[str, int, int], No
         If torch is missing, or an array of a case could not be judged by its scale: such a case is no standard.
     """
     if not torch_available():
-        raise UserError("torch is not installed, and it makes the vectors; pip install torch")
+        raise UserError(f"torch is not installed, and it makes the vectors; {INSTALL_TORCH}")
     cases = standard_cases()
     vectors = []
     for done, trial in enumerate(trials(cases, standard_checks(cases)), start=1):

@@ -6,9 +6,12 @@ from pathlib import Path
 from shlex import quote
 from typing import Literal
 
-__all__ = ["Level", "VerifyOptions", "torch_available"]
+__all__ = ["INSTALL_TORCH", "Level", "VerifyOptions", "torch_available"]
 
 Level = Literal["quick", "default", "full"]
+
+INSTALL_TORCH = "`pip install torch --index-url https://download.pytorch.org/whl/cpu`"
+"""The build for the CPU: without the address pip takes gigabytes of CUDA on Linux."""
 
 
 @dataclass(frozen=True)

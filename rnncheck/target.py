@@ -17,7 +17,7 @@ from rnncheck.case import Case
 from rnncheck.checks.second_opinion import Rounded
 from rnncheck.errors import NotJudgedError, NotShownError, TargetError, UserError
 from rnncheck.implementation import Implementation, NumpyImpl, TorchLoop
-from rnncheck.options import torch_available
+from rnncheck.options import INSTALL_TORCH, torch_available
 from rnncheck.protocol.files import ResultsImplementation
 from rnncheck.protocol.program import ExecImplementation
 from rnncheck.sandbox.bundle import NAME
@@ -148,7 +148,7 @@ def load_target(text: str, *, isolated: bool = True) -> Target:
         return Target(text, NumpyImpl())
     if text == "reference":
         if not torch_available():
-            raise UserError("torch is not installed, and reference is written in it; pip install torch")
+            raise UserError(f"torch is not installed, and reference is written in it; {INSTALL_TORCH}")
         return Target(text, Rounded(TorchLoop()))
     if text.startswith("exec:"):
         return Target(text, ExecImplementation(text.removeprefix("exec:")))

@@ -18,6 +18,7 @@ from rnncheck.cli import train as command
 from rnncheck.cli.guard import exit_code
 from rnncheck.cli.sample import sample
 from rnncheck.cli.train import train
+from rnncheck.options import INSTALL_TORCH
 from rnncheck.result import Comparison, Verdict
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
@@ -173,7 +174,7 @@ def test_without_torch_the_other_frameworks_are_refused_at_once(
     monkeypatch.setattr("rnncheck.options.find_spec", lambda name: None)
     code, out, err = run(f"train names --data names.txt --framework {framework}")
     assert (code, out) == (2, "")
-    assert err == f"rnncheck: torch is not installed, and --framework {framework} needs it; pip install torch\n"
+    assert err == f"rnncheck: torch is not installed, and --framework {framework} needs it; {INSTALL_TORCH}\n"
 
 
 def test_a_full_disk_ends_the_run_and_keeps_the_last_good_file(run, monkeypatch: pytest.MonkeyPatch) -> None:

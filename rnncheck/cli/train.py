@@ -77,7 +77,7 @@ def train(
         )
     from numpy_impl.checkpoint import check_place
     from rnncheck.errors import UserError
-    from rnncheck.options import torch_available
+    from rnncheck.options import INSTALL_TORCH, torch_available
     from rnncheck.report.files import STDOUT, check_targets, write_text
     from rnncheck.report.terminal import console
     from rnncheck.report.training import TrainingDisplay
@@ -86,7 +86,7 @@ def train(
     from rnncheck.training import Keeper, Request, Tally, follow, prepare
 
     if framework != "numpy" and not torch_available():
-        raise UserError(f"torch is not installed, and --framework {framework} needs it; pip install torch")
+        raise UserError(f"torch is not installed, and --framework {framework} needs it; {INSTALL_TORCH}")
     target = checkpoint or resume
     if target == STDOUT:
         raise typer.BadParameter("a checkpoint is a file, not a stream; name one", param_hint="--checkpoint")

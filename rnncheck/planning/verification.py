@@ -1,7 +1,7 @@
 """The plan of `rnncheck verify`: the sections that its options ask for, held against the count they are to have."""
 
 from rnncheck.errors import UserError
-from rnncheck.options import VerifyOptions, torch_available
+from rnncheck.options import INSTALL_TORCH, VerifyOptions, torch_available
 from rnncheck.planning.plan import Plan
 from rnncheck.planning.planned import expected_checks
 from rnncheck.planning.sections import sections
@@ -28,5 +28,5 @@ def _refuse_without_torch(options: VerifyOptions) -> None:
     if options.sized or (options.recipe and not options.published) or options.level == "full":
         raise UserError(
             "torch is not installed: fresh cases and lockstep training need it as the oracle; "
-            "install it with `pip install torch`, or run `rnncheck verify` to judge by the stored vectors"
+            f"install it with {INSTALL_TORCH}, or run `rnncheck verify` to judge by the stored vectors"
         )
