@@ -61,6 +61,14 @@ MISTAKES = {
         ("later = matmul(transpose(self.U), g)", "later = matmul(self.U, g)", 2, "dW_xh"),
         ("self.db = add(self.db, g)", "self.db = g", 2, "db_h"),
     ],
+    "state_gradient_returned": [
+        ("return dh / T", "return dh", 2, "dh0"),
+        ("self.dbh += da", "self.dbh = da", 2, "db_h"),
+    ],
+    "squared_error_at_once": [
+        ("(self.o - y) ** 2", "(self.o - y) ** 3", 1, "loss"),
+        ("0.5 * np.sum", "np.sum", 1, "dW_hy"),
+    ],
 }
 
 
@@ -91,3 +99,13 @@ def test_a_changed_sample_differs_where_its_mistake_is(style, which, tmp_path):
     first = report.failures[0][0]
     assert first.earliest.array == array, first.comparisons
     assert int(re.search(r"T=(\d+)", first.check)[1]) == length
+
+
+def test_what_is_shown_beside_a_squared_error_is_no_wrong_loss(tmp_path):
+    text = (STYLES / "squared_error_at_once.py").read_text("utf-8")
+    for shown in ("np.sqrt(np.mean((self.o - y) ** 2))", "np.abs(self.o - y).mean()"):
+        network = tmp_path / "network.py"
+        network.write_text(text.replace("0.5 * np.sum((self.o - y) ** 2)", shown), "utf-8")
+        target = load_target(str(network), isolated=False)
+        assert "its loss is not judged" in target.assumed
+        assert check_rnn(target, select="not T=40").exit_code == 0

@@ -67,6 +67,7 @@ def assumptions(adapter: Adapter) -> str:
         *([] if adapter.task == "every step" else ["a target at the last step only"]),
         *([] if adapter.nonlinearity == "tanh" else [f"{adapter.nonlinearity} states"]),
         *([] if adapter.targets == "classes" else [KINDS[adapter.targets]]),
+        *(["its loss is not judged"] if adapter.targets != "classes" and "loss" not in adapter.trace else []),
         _gradients(adapter),
         *(["its float32 as float64"] if adapter.widen else []),
         *([not_called(adapter.uncalled)] if adapter.uncalled else []),

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import take
 from rnncheck.targets.observe import Seen
-from rnncheck.targets.recognise import Answers, close, fits
+from rnncheck.targets.recognise import SCALES, Answers, close, fits
 
 __all__ = ["find_inputs"]
 
@@ -27,7 +29,13 @@ def find_inputs(adapter: Adapter, seen: Sequence[Seen], answers: Answers) -> tup
         if adapter.takes_h0 and "dh0" not in trace and s.array.size == sizes["B"] * sizes["H"]:
             layout = adapter.axes.get("h0", "N")
             array = take(s.array, "B N", layout, sizes | {"N": sizes["H"]})
-            right = answers.arrays["dh0"]
-            if NAMED_DH0.match(s.name) or (s.returned and array.shape == right.shape and close(array, right)):
+            if NAMED_DH0.match(s.name) or (s.returned and _is_dh0(array, answers)):
                 trace["dh0"], axes["dh0"] = s.expression, layout
     return trace, axes
+
+
+def _is_dh0(array: np.ndarray, answers: Answers) -> bool:
+    """Tell whether an array is dh0 but for a scale; that it is the one of the other gradients, is judged later."""
+    right = answers.arrays["dh0"]
+    factors = (sign * eval(scale, dict(answers.sizes)) for scale in SCALES for sign in (1, -1))
+    return array.shape == right.shape and any(close(array * factor, right) for factor in factors)

@@ -74,6 +74,8 @@ class Adapted:
         trace = names["_trace"]
         trace |= read_trace(self.adapter, names, [n for n in self.adapter.trace if n not in names["_read"]])
         trace |= read_grads(self.adapter, names)
+        if self.adapter.targets != "classes" and "loss" in trace:
+            trace["loss"] = trace["loss"] + names["_offset"]
         if self.adapter.grads != DIFFERENCE:
             take_back(self.adapter, names, trace)
         if not all(np.isfinite(array).all() for array in trace.values()):
@@ -157,7 +159,8 @@ def _problem(case: RNNCase, adapter: Adapter) -> Names:
     names["x"] = give(x, "T B N" if x.ndim == 3 else "T B", axes.get("x", "T"))
     names["h0"] = give(h0, "B N", axes.get("h0", "N"))
     if adapter.targets != "classes":
-        names["y"] = upstream(adapter, names)["values"]
+        found = upstream(adapter, names)
+        names |= {"y": found["values"], "_offset": found["offset"]}
     elif "N" in axes_of(axes.get("y", "")):
         names["y"] = give(_one_hot(case), "T B N", axes["y"])
     else:

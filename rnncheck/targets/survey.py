@@ -204,7 +204,9 @@ def _returns(node: ast.FunctionDef) -> list[str]:
 
 
 def _name(node: ast.expr) -> str:
-    """Name a result: `self.h[t]` is `h`, `-loss` and `loss / T` are `loss`, `np.array(hs)` is `hs`."""
+    """Name a result: `self.h[t]` is `h`, `-loss`, `loss / T` and `self.loss(y)` are `loss`, `np.array(hs)` is `hs`."""
+    if isinstance(node, ast.Call) and (called := re.search(r"\w*(loss|cost)\w*$", ast.unparse(node.func))):
+        return called[0]
     if isinstance(node, ast.Call) and len(node.args) == 1:
         return _name(node.args[0])
     if isinstance(node, ast.BinOp):

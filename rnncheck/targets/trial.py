@@ -1,5 +1,6 @@
 """A trial: call a candidate in one way on a small problem, see what comes back, count what is right."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,7 +13,7 @@ from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.inputs import find_inputs
 from rnncheck.targets.observe import Seen, seen_after
-from rnncheck.targets.outputs import loss_of, targets_for
+from rnncheck.targets.outputs import is_measure, loss_of, targets_for
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recognise_forward, recognise_gradients
 from rnncheck.targets.shelf import locate, read
@@ -28,6 +29,7 @@ halved, has the gradient of the sum.
 """
 
 FORWARD = ("h", "logits", "p", "loss")
+SAYS_LOSS = re.compile(r"loss|cost|^j$|entropy", re.IGNORECASE)
 WORTH = {"h": 4.0, "logits": 4.0, "p": 4.0, "dlogits": 0.0, "loss": 3.0}
 
 
@@ -140,19 +142,24 @@ def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globa
 
 
 def _recognise(seen: Sequence[Seen], answers: Answers, adapter: Adapter) -> Recognised:
-    """Recognise the results of the forward pass. Another loss than that of the case tells the scale, and is left out.
+    """Recognise the results of the forward pass. Outputs of a sigmoid are left out: the gradients will show more.
 
-    So are the outputs of a sigmoid: the gradients will show what is wrong with them.
+    So is a loss that is not judged: that of a sigmoid, which only tells the scale; what is shown to a person beside it.
     """
     if adapter.targets == "classes":
         return recognise_forward(seen, answers)
     steps = slice(None) if answers.task == "every step" else slice(-1, None)
     logits, dlogits = (answers.arrays[n][steps] for n in ("logits", "dlogits"))
-    loss = loss_of(adapter.targets, logits, targets_for(adapter.targets, logits, dlogits))
+    targets = targets_for(adapter.targets, logits, dlogits)
+    loss = loss_of(adapter.targets, logits, targets)
     found = recognise_forward(seen, replace(answers, arrays={**answers.arrays, "loss": np.asarray(loss)}), SCALES)
     for name in {"p", *(() if adapter.targets == "values" else ("logits",))} & set(found.trace):
         found.forget(name)
-    found.trace.pop("loss", None)
+    said = next((s for s in seen if "loss" in found.wrong and s.expression in found.trace["loss"]), None)
+    factors = [eval(scale, dict(answers.sizes)) for scale in SCALES]
+    beside = said and (not SAYS_LOSS.search(said.name) or is_measure(float(said.array.sum()), logits, targets, factors))
+    if adapter.targets != "values" or beside:
+        found.trace.pop("loss", None)
     return found
 
 
@@ -193,7 +200,8 @@ def _best_scale(
 ) -> Trial | None:
     """Find the one scale of all gradients. Where the same call returns the loss, they must have the loss's scale."""
     loss_alone = "loss" in found.right and len(candidate.functions) > 1 and "y" in candidate.functions[0].takes
-    tied = "loss" in found.right and (len(candidate.functions) == 1 or loss_alone)
+    at_once = len(candidate.functions) == 1 or found.trace.get("loss", "").startswith(("grads", "np.sum(grads"))
+    tied = "loss" in found.right and (at_once or loss_alone)
     scales = (adapter.loss_scale, f"-({adapter.loss_scale})") if tied else (*SCALES, *(f"-({s})" for s in SCALES))
     unscaled = work.run(case.copy())
     traces = {}

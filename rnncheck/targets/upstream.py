@@ -12,7 +12,7 @@ import numpy as np
 from rnncheck.case import RNNCase
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import give
-from rnncheck.targets.outputs import targets_for
+from rnncheck.targets.outputs import loss_of, targets_for
 
 __all__ = ["softmax", "upstream"]
 
@@ -26,7 +26,8 @@ STATES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
     """Return dlogits, and dh, which is what reaches each state from its own output.
 
-    For code with another loss, `values` are the real-valued targets that make its gradient this dlogits.
+    For code with another loss, `values` are the real-valued targets that make its gradient this dlogits, and `offset`
+    is what the loss of the case is more than half their squared error: so a squared error can be compared with it.
     """
     case: RNNCase = names["_case"]
     T, B, V = (case.sizes[n] for n in "TBV")
@@ -52,6 +53,9 @@ def upstream(adapter: Adapter, names: dict[str, Any]) -> dict[str, Any]:
     if adapter.targets != "classes":
         values = targets_for(adapter.targets, logits, dlogits)
         found["values"] = give(values, "T B N", adapter.axes.get("y", "T N"))
+        entropy = np.log(np.exp(logits - logits.max(-1, keepdims=True)).sum(-1)) + logits.max(-1)
+        picked = np.take_along_axis(logits, np.where(kept, case.y, 0)[..., None], -1)[..., 0]
+        found["offset"] = (entropy - picked)[kept].sum() - loss_of("values", logits, values)
     return found
 
 
