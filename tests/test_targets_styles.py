@@ -69,6 +69,14 @@ MISTAKES = {
         ("(self.o - y) ** 2", "(self.o - y) ** 3", 1, "loss"),
         ("0.5 * np.sum", "np.sum", 1, "dW_hy"),
     ],
+    "layer_objects": [
+        ('["dLdA_accumulator"] = dZ @ Waa.T', '["dLdA_accumulator"] = dZ @ Waa', 2, "dW_xh"),
+        ("As[t].T @ dZ", "As[t + 1].T @ dZ", 1, "dW_hh"),
+    ],
+    "tensor_layers": [
+        ("(1.0 - (Y ** 2)) * output_grad", "(1.0 - Y) ** 2 * output_grad", 1, "dW_xh"),
+        ("gWSum += gW", "gWSum = gW", 2, "dW_hh"),
+    ],
 }
 
 

@@ -111,7 +111,10 @@ def write_makes(cls: Class) -> Iterator[str]:
     missing = [size for size in ("I", "H", "V") if size not in known.values()]
     for order in permutations(missing, len(unknown)):
         values = known | dict(zip(unknown, order, strict=True))
-        yield f"rnn = file.{cls.name}({_join(init, {n: values[n] for n in init.arguments if n in values})})"
+        outputs = [n for n in values if size_role(n) == "O"]
+        versions = [values | dict.fromkeys(outputs, "H")] if outputs and "H" not in values.values() else []
+        for version in (*versions, values):  # without a size of its own, a layer's outputs are its states
+            yield f"rnn = file.{cls.name}({_join(init, {n: version[n] for n in init.arguments if n in version})})"
 
 
 def _counted(name: str, init: Function) -> bool:

@@ -20,10 +20,12 @@ ALONE: Ranks = (
 )
 """What a name says about a function, the likeliest first, that it goes forward, back, or does both alone."""
 NEVER = re.compile(
-    r"zero|reset|clear|sampl|predict|generat|evaluat|accura|check|numer|plot|load|save|read|test|perplex|init|softmax",
+    r"zero|reset|clear|flush|sampl|predict|generat|evaluat|accura|check|numer|plot|load|save|read|test|perplex|init|softmax",
     re.IGNORECASE,
 )
 RESETS = re.compile(r"(zero|reset|clear)_?(grad|delta)", re.IGNORECASE)
+FLUSHES = re.compile(r"flush_?(grad|cache|state)", re.IGNORECASE)
+"""What forgets the states as well belongs before the forward pass."""
 OTHER_CELLS = re.compile(r"[Ll][Ss][Tt][Mm]|GRU|[Gg]ru(?![a-z])|[Gg]ated")
 MOST = 10
 
@@ -77,8 +79,10 @@ def _of_class(cls: Class) -> Iterator[Candidate]:
     makes += tuple(f"{make}; {call}" for call in builders(cls) for make in makes)
     later = unset(cls)
     resets = [f"rnn.{n}()" for n, f in cls.methods.items() if RESETS.search(n) and not f.required]
+    flushes = [f"rnn.{n}()" for n, f in cls.methods.items() if FLUSHES.search(n) and not f.required]
     part = bool(re.search(r"cell|layer|unit", cls.name, re.IGNORECASE))
     for functions, calls, rank in _written(methods, "rnn"):
+        calls = ("; ".join([*flushes, calls[0]]), *calls[1:])
         calls = (*calls[:-1], *resets, *_losses(cls, functions), calls[-1])
         yield Candidate(f"class {cls.name}", functions, makes, calls, "rnn", rank + part, unset=later)
 

@@ -35,6 +35,7 @@ FAMILIES = (
     Family("vector first", ("N B T",), ("N B T", "B T", "T B"), ("N B", "B"), "N B", "N 1", True),
     Family("plain lists", ("[T]", "[T N]"), ("[T]", "[T N]"), ("", "[N]"), "[N]", "[N]", lists=True),
     Family("lists of columns", ("[T]", "[T N 1]"), ("[T]", "[T N 1]"), ("", "[N 1]"), "[N 1]", "[N 1]", lists=True),
+    Family("batch first, time last", ("B N T",), ("B N T", "B T"), ("B N", "B"), "B N", "N", True),
     Family("time first, columns", ("T N B", "T B"), ("T N B", "T B"), ("N B", "B"), "N B", "N 1", True),
 )
 

@@ -15,6 +15,8 @@ from rnncheck.targets.survey import Class, Function
 __all__ = ["builders", "settled", "unset"]
 
 BUILDS = re.compile(r"build|init|weight|param|setup|set_up|compile|create", re.IGNORECASE)
+LATER = re.compile(r"^_*(build|init(iali[sz]e)?)_?(param(eter)?s|weights|layers?|cells?)?$", re.IGNORECASE)
+"""It may make the weights by way of an object that has them: `self.cell = RNNCell(...)`."""
 FLAG = re.compile(r"built|initiali[sz]ed|is_?init|ready|created|fitted", re.IGNORECASE)
 VALUES = {n: n for n in ("H", "V", "I", "T", "B", "k", "lr")} | {"O": "V"}
 SHAPE = {"input_shape": "(T, I)", "shape": "(T, I)", "optimizer": "SGD(lr)", "optimiser": "SGD(lr)", "opt": "SGD(lr)"}
@@ -24,7 +26,8 @@ SHAPE = {"input_shape": "(T, I)", "shape": "(T, I)", "optimizer": "SGD(lr)", "op
 def builders(cls: Class) -> Iterator[str]:
     """Yield the statements that may make the weights."""
     for f in cls.methods.values():
-        if f.name != "__init__" and BUILDS.search(f.name) and len(_weights(f)) >= 2:
+        builds = BUILDS.search(f.name) and (len(_weights(f)) >= 2 or LATER.search(f.name))
+        if f.name != "__init__" and builds:
             values = [_size(name) for name in f.required]
             if all(values):
                 call = f"rnn.{f.name}({', '.join(v for v in values if v)})"

@@ -22,7 +22,7 @@ __all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recog
 Arrays = Mapping[str, np.ndarray]
 Plausible = Callable[[Seen, np.ndarray], bool]
 Fitting = Callable[[np.ndarray], Iterator[tuple[str, str, np.ndarray]]]
-TIMED = ("T N", "T N 1", "T 1 N", "N T", "T B N", "B T N", "N B T", "T N B")
+TIMED = ("T N", "T N 1", "T 1 N", "N T", "T B N", "B T N", "N B T", "T N B", "B N T")
 LAST = ("N", "N 1", "1 N", "B N", "N B")
 NAMED_LOSS = re.compile(r"loss|cost|^[jle]$|error|entropy", re.I)
 SCALES = (
@@ -176,7 +176,11 @@ def recognise_gradients(adapter: Adapter, seen: Sequence[Seen], places: Arrays) 
     for key, place in adapter.params.items():
         if key == "h0":
             continue
-        expressions = [_gradient(key, e, places[key], others, own) for e in locate(place)[0]]
+        expressions: list[str | None] = []
+        for e in locate(place)[0]:  # each has its own
+            expressions.append(
+                _gradient(key, e, places[key], [s for s in others if s.expression not in expressions], own)
+            )
         if all(expressions):
             grads[key] = " + ".join(e for e in expressions if e)
     return grads

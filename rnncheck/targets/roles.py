@@ -82,7 +82,9 @@ def argument_role(name: str) -> str | None:
     """
     text = bare(name)
     if (
-        re.search(r"size|dim|length|len$|^n_|^num_|rate|clip|trunc|steps|alpha|threshold|max", name.lower())
+        re.search(
+            r"size|dim|length|len$|^n_|^num_|^nb_?(of_)?[a-z]|rate|clip|trunc|steps|alpha|threshold|max", name.lower()
+        )
         or name in "TBIHVDNM"
     ):
         return size_role(name) or _role(text, ARGUMENTS)

@@ -41,6 +41,8 @@ class Function:
         found |= {name: "params" for name in self.arguments if found[name] != "cache" and self._keeps_weights(name)}
         if "V" in found and {"U", "W"} & set(found):
             found["V"] = "W_hy"
+        if "T" in self.required and {"X", "Y"} & set(self.required):
+            found["T"] = "y"  # beside capitals that are data, it is the targets
         unknown = [name for name in self.required if found[name] is None]
         if unknown and "x" not in found.values() and ("y" in found.values() or FORWARD.search(self.name)):
             found[unknown.pop(0)] = "x"  # `forward(bits)`: what else could it be

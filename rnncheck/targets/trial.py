@@ -153,7 +153,8 @@ def _recognise(seen: Sequence[Seen], answers: Answers, adapter: Adapter) -> Reco
     targets = targets_for(adapter.targets, logits, dlogits)
     loss = loss_of(adapter.targets, logits, targets)
     found = recognise_forward(seen, replace(answers, arrays={**answers.arrays, "loss": np.asarray(loss)}), SCALES)
-    for name in {"p", *(() if adapter.targets == "values" else ("logits",))} & set(found.trace):
+    taken = [] if adapter.targets == "values" or "logits" in found.right else ["logits"]  # for logits, and are outputs
+    for name in {"p", *taken} & set(found.trace):
         found.forget(name)
     said = next((s for s in seen if "loss" in found.wrong and s.expression in found.trace["loss"]), None)
     factors = [eval(scale, dict(answers.sizes)) for scale in SCALES]

@@ -167,4 +167,6 @@ def _suits(option: dict[str, str], places: list[Place], family: Family) -> bool:
     h = " ".join(axes_of(family.h))
     if len(shape) == 1:
         return h not in ("N 1", "N B")
+    if shape[0] != 1 and option.get("W_hh", "").endswith(".T"):
+        return True  # weights for rows with a column beside them: `x @ W + b.T`
     return h in (("1 N", "B N") if shape[0] == 1 else ("N 1", "N B"))

@@ -44,7 +44,7 @@ SIZES = _table(
         hidden hiddensize hiddendim hiddenunit hiddennode hiddenlayersize hiddenlayer hiddenneuron hiddennum nhidden
         numhidden hiddenstatesize nhid nh na h hdim hsize hid hidsize hiddim statesize statedim unit nunit numunit
         rnnsize dh numhiddenunit neuron nneuron nstate dimhidden hiddenlen hiddendimension hiddencount sizehidden
-        cellsize hiddenunitsize numneuron
+        cellsize hiddenunitsize numneuron nbstate nbofstate nbhidden nbofhidden nbneuron
     """,
     V="""
         vocabsize vocabularysize vocablen vocab vocabdim nvocab numvocab v worddim wordsize nchar numchar chardim
@@ -54,12 +54,12 @@ SIZES = _table(
     I="""
         input inputsize inputdim inputunit inputnode ninput nin nx d din indim insize infeature i dx xdim numinput
         inputlayersize inputnum datadim featuredim feature nfeature numfeature embedsize embeddim embeddingdim
-        inputdimension xsize numin inputlen
+        inputdimension xsize numin inputlen nbinput nbofinput
     """,
     O="""
         output outputsize outputdim outputunit outputnode noutput nout ny o dout outdim outsize outfeature dy ydim
         numoutput outputlayersize outputnum outputdimension numclasse nclasse classe k c ysize targetsize nclass
-        numclass outputlen numout
+        numclass outputlen numout nboutput nbofoutput
     """,
     T="""
         seqlength seqlen sequencelength sequencelen seqsize t timestep nstep numstep tx step maxlen length ntimestep
@@ -104,6 +104,7 @@ ARGUMENTS = _table(
         dyhat grad gradient gradoutput gradout delta upstream error outputgradient outgrad dldy dldh dldo dldz
         gradlogit accumgrad upstreamgrad outputgrad outputerror gradh lossgrad lossgradient dldlogit eh ey e dprob
         dpred dys gradoutputs gradnext dnext yerror dx d errory dlossdy dhlast dlast dhfinal douts dlogits
+        dlda dldat dldhs dldys
     """,
     params="param parameter weight model theta net",
     cache="""
