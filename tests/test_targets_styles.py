@@ -77,6 +77,14 @@ MISTAKES = {
         ("(1.0 - (Y ** 2)) * output_grad", "(1.0 - Y) ** 2 * output_grad", 1, "dW_xh"),
         ("gWSum += gW", "gWSum = gW", 2, "dW_hh"),
     ],
+    "flat_theta": [
+        ("later = Whh.T.dot(da)", "later = Whh.dot(da)", 2, "dW_xh"),
+        ("bh_grad += da", "bh_grad = da", 2, "db_h"),
+    ],
+    "flat_attribute": [
+        ("dn = Wh.T @ da", "dn = Wh @ da", 2, "dW_xh"),
+        ("np.outer(da, h[t])", "np.outer(da, h[t + 1])", 1, "dW_hh"),
+    ],
 }
 
 

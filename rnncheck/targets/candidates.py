@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rnncheck.targets.arguments import GRADS, OUT, write_calls, write_makes, write_params
+from rnncheck.targets.flat import LENGTH
 from rnncheck.targets.later import builders, unset
 from rnncheck.targets.survey import Class, Function, Survey
 
@@ -107,7 +108,9 @@ def _of_functions(functions: Mapping[str, Function], survey: Survey) -> Iterator
         makes = ["params = {}" if keyed else ""]
         if not weights and keyed:
             made = [make for cls in survey.classes_of_params(*pair) for make in write_makes(cls)]
-            makes = [m.replace("rnn = ", "params = ", 1) for m in made] or [next(write_params(survey.functions), "")]
+            makes = [m.replace("rnn = ", "params = ", 1) for m in made] or [
+                next(write_params(survey.functions), f"params = np.zeros({LENGTH})")
+            ]
         one_step = 4 if any(f.name in steps for f in pair) else 3 * any(re.search(r"cell|step", f.name) for f in pair)
         strangers = len({_stem(f.name) for f in pair}) > 1
         label = "function " + " and ".join(f.name for f in pair)

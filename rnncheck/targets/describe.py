@@ -102,6 +102,7 @@ def _inputs(adapter: Adapter) -> str:
 
 def _short(expression: str) -> str:
     """Return the last name of a place, with its number if it is one of a list."""
+    expression = re.sub(r"\[[^\]]*:.*", "", expression)  # of a piece, the whole
     name = last_word(expression)
     return expression[expression.rindex(name) :] if expression.endswith("]") and expression[-2].isdigit() else name
 

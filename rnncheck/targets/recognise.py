@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnncheck.targets.adapter import Adapter
+from rnncheck.targets.flat import piece_of
 from rnncheck.targets.layout import take
 from rnncheck.targets.observe import Seen
-from rnncheck.targets.roles import beside, gradient_of, last_word, parameter_role, state_like
+from rnncheck.targets.roles import beside, gradient_of, last_word, parameter_role, remembered, state_like
 from rnncheck.targets.shelf import locate
 
 __all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recognise_gradients"]
@@ -170,7 +171,9 @@ def recognise_gradients(adapter: Adapter, seen: Sequence[Seen], places: Arrays) 
 
     `places` are the parameters as they are kept, by key; a hidden bias in two places has a gradient in two places.
     """
-    grads = {}
+    grads: dict[str, str] = {}
+    if pieces := {key: vector for key, place in adapter.params.items() if (vector := piece_of(place, ""))}:
+        return _pieces_of_gradient(pieces, seen, sum(place.size for place in places.values()))
     own = {e for place in adapter.params.values() for e in locate(place)[0]}
     others = [s for s in seen if s.expression not in own]
     for key, place in adapter.params.items():
@@ -184,6 +187,14 @@ def recognise_gradients(adapter: Adapter, seen: Sequence[Seen], places: Arrays) 
         if all(expressions):
             grads[key] = " + ".join(e for e in expressions if e)
     return grads
+
+
+def _pieces_of_gradient(pieces: Mapping[str, tuple[str, str]], seen: Sequence[Seen], length: int) -> dict[str, str]:
+    """Cut the gradient of one vector of all parameters as the vector itself is cut."""
+    vector = next(iter(pieces.values()))[0]
+    alike = [s for s in seen if s.array.shape == (length,) and s.expression != vector and not remembered(s.expression)]
+    alike.sort(key=lambda s: gradient_of(s.name) is None)
+    return {key: alike[0].expression + piece.removesuffix(".T") for key, (_, piece) in pieces.items()} if alike else {}
 
 
 def _gradient(key: str, place: str, value: np.ndarray, seen: Sequence[Seen], own: set[str]) -> str | None:

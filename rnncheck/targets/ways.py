@@ -9,6 +9,7 @@ from typing import Any
 from rnncheck.targets.adapter import NO_CLIPPING, Adapter
 from rnncheck.targets.candidates import Candidate
 from rnncheck.targets.conventions import FAMILIES, Family
+from rnncheck.targets.flat import flat_options
 from rnncheck.targets.kinds import GATES, other_kind
 from rnncheck.targets.later import settled
 from rnncheck.targets.layout import axes_of
@@ -106,6 +107,7 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
             adapter, options = replace(adapter, sizes=dict(adapter.sizes) | counted), own
         elif not options or not all(unread(option, places) for option in own):
             adapter, options = replace(adapter, fixed=fixed), own
+    options = options or flat_options(places, survey.trees, dict(zip("IHV", sizes_of(adapter), strict=True)))
     names = [p.expression for p in places]
     kind = other_kind(places, dict(zip("IHV", sizes_of(adapter), strict=True)))
     if not options or kind == GATES:
@@ -144,7 +146,7 @@ def _settings(rnn: Any) -> list[str]:
 
 def _of_file(adapter: Adapter, candidate: Candidate, work: Adapted, survey: Survey) -> tuple[list[Place], bool]:
     """Return the arrays that functions are given or, if they are given none, that they read from the file."""
-    if candidate.makes[0].startswith("params = file."):
+    if candidate.makes[0].startswith(("params = file.", "params = np.")):
         return [Place(e, a.shape) for e, a in arrays_in(_made(adapter, work)["params"], "params")], False
     module = work.load(dict(zip("IHV", sizes_of(work.adapter), strict=True)) | {"T": 1, "B": 1, "k": 1})
     globals_ = sorted(survey.globals_read(*candidate.functions))
