@@ -114,7 +114,8 @@ def write_makes(cls: Class) -> Iterator[str]:
         outputs = [n for n in values if size_role(n) == "O"]
         versions = [values | dict.fromkeys(outputs, "H")] if outputs and "H" not in values.values() else []
         for version in (*versions, values):  # without a size of its own, a layer's outputs are its states
-            yield f"rnn = file.{cls.name}({_join(init, {n: version[n] for n in init.arguments if n in version})})"
+            made = f"file.{cls.name}({_join(init, {n: version[n] for n in init.arguments if n in version})})"
+            yield f"rnn = named({' '.join(cls.parts)!r}, {made})" if cls.parts else f"rnn = {made}"
 
 
 def _counted(name: str, init: Function) -> bool:

@@ -85,7 +85,8 @@ def _of_class(cls: Class) -> Iterator[Candidate]:
     for functions, calls, rank in _written(methods, "rnn"):
         calls = ("; ".join([*flushes, calls[0]]), *calls[1:])
         calls = (*calls[:-1], *resets, *_losses(cls, functions), calls[-1])
-        yield Candidate(f"class {cls.name}", functions, makes, calls, "rnn", rank + part, unset=later)
+        label = f"{'function' if cls.parts else 'class'} {cls.name}"
+        yield Candidate(label, functions, makes, calls, "rnn", rank + part, unset=later)
 
 
 def _losses(cls: Class, functions: tuple[Function, ...]) -> Iterator[str]:

@@ -22,8 +22,9 @@ from rnncheck.targets.adapter import DIFFERENCE, NO_TOKEN, Adapter
 from rnncheck.targets.descent import SGD
 from rnncheck.targets.layout import axes_of, give
 from rnncheck.targets.load import Loaded, load
+from rnncheck.targets.named import named
 from rnncheck.targets.read import read_grads, read_trace
-from rnncheck.targets.shelf import fill, put, take_back
+from rnncheck.targets.shelf import fill, put, remembers_squares, take_back
 from rnncheck.targets.source import Source, read_source
 from rnncheck.targets.upstream import softmax, upstream
 from rnncheck.trace import TIMED, Trace
@@ -139,7 +140,7 @@ class Adapted:
         key = tuple(sizes[n] for n in ("I", "H", "V", *sorted(goes_in & {"T", "B", "k"})))
         per_case = bool(goes_in & {"x", "y", "h0"})
         if self._made is None or self._made[0] != key or per_case:
-            names: Names = {"file": module, "lr": _lr(self.adapter), "np": np, "SGD": SGD} | sizes
+            names: Names = {"file": module, "lr": _lr(self.adapter), "np": np, "SGD": SGD, "named": named} | sizes
             names |= _problem(case, self.adapter) if per_case else {}
             with quiet(), _explained(module):
                 exec(_compiled(self.adapter.make), names)
@@ -187,7 +188,7 @@ def _k(case: RNNCase) -> int:
 
 def _lr(adapter: Adapter) -> float:
     """Return the learning rate: none at all where the gradients can be read without it."""
-    return (LR**2 if adapter.memory else LR) if adapter.grads == DIFFERENCE else adapter.lr
+    return (LR**2 if remembers_squares(adapter) else LR) if adapter.grads == DIFFERENCE else adapter.lr
 
 
 def _sequence(case: RNNCase, b: int) -> RNNCase:

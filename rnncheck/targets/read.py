@@ -7,7 +7,7 @@ import numpy as np
 
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.layout import take
-from rnncheck.targets.shelf import MEMORY, locate
+from rnncheck.targets.shelf import MEMORY, locate, remembers_squares
 
 __all__ = ["read_grads", "read_trace"]
 
@@ -38,7 +38,7 @@ def read_grads(adapter: Adapter, names: dict[str, Any]) -> dict[str, np.ndarray]
         expressions, transposed = locate(adapter.params[key])
         if adapter.grads == DIFFERENCE:
             before = names["_before"][key]
-            rate = names["lr"] / np.sqrt(MEMORY) if adapter.memory else names["lr"]
+            rate = names["lr"] / np.sqrt(MEMORY) if remembers_squares(adapter) else names["lr"]
             after = sum(np.asarray(eval(e, names)).reshape(before.shape) for e in expressions)
             array = (before - after) / (rate * len(expressions))
         else:

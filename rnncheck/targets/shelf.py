@@ -8,10 +8,14 @@ import numpy as np
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.layout import give
 
-__all__ = ["MEMORY", "fill", "locate", "put", "read", "take_back"]
+__all__ = ["MEMORY", "ZERO", "fill", "locate", "put", "read", "remembers_squares", "take_back"]
 
 MEMORY = 2.0**60
 """What Adagrad remembers at first, so much that no gradient changes it: its step is then lr g / 2^30."""
+
+
+ZERO = " = 0"
+"""Momentum: where it remembers a velocity."""
 
 
 def locate(place: str) -> tuple[list[str], bool]:
@@ -47,9 +51,14 @@ def put(adapter: Adapter, names: dict[str, Any]) -> dict[str, np.ndarray]:
 def fill(adapter: Adapter, names: dict[str, Any]) -> None:
     """Fill the memory of an optimiser."""
     for place in adapter.memory:
-        array = read(place, names)
+        array = read(place.removesuffix(ZERO), names)
         if array is not None:
-            array[...] = MEMORY
+            array[...] = 0 if place.endswith(ZERO) else MEMORY
+
+
+def remembers_squares(adapter: Adapter) -> bool:
+    """Tell whether the optimiser divides by what it remembers; a velocity is added, and is zero at first."""
+    return any(not place.endswith(ZERO) for place in adapter.memory)
 
 
 def take_back(adapter: Adapter, names: dict[str, Any], grads: Mapping[str, np.ndarray]) -> None:

@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FunctionType
 
@@ -65,10 +65,11 @@ class Function:
 
 @dataclass(frozen=True)
 class Class:
-    """A class with all methods, inherited ones included."""
+    """A class with all methods, inherited ones included; or a function that returns `parts`, functions among them."""
 
     name: str
     methods: Mapping[str, Function]
+    parts: tuple[str, ...] = ()
 
     @property
     def attributes(self) -> set[str]:
@@ -140,7 +141,26 @@ def survey(module: Loaded, source: Source) -> Survey:
         if isinstance(cls, type) and issubclass(cls, tuple) and hasattr(cls, "_fields"):
             methods[name] = {"__init__": _init_with(cls._fields)} | methods.get(name, {})
     plain = imported(trees) <= sys.stdlib_module_names | {"", *(p.stem for p in module.siblings)}
-    return Survey(tuple(Class(n, own) for n, own in methods.items()), kept, trees, plain)
+    classes_ = [*(Class(n, own) for n, own in methods.items()), *_factories(kept)]
+    return Survey(tuple(classes_), kept, trees, plain)
+
+
+def _factories(functions: Mapping[str, Function]) -> Iterator[Class]:
+    """Yield the functions that return two or more of the functions which they define."""
+    for f in functions.values():
+        inner = {n.name: _function(n) for n in f.node.body if isinstance(n, ast.FunctionDef)}
+        parts = f.returns if len(f.returns) > 1 else tuple(_keys_of_result(f.node))
+        if len(set(parts) & set(inner)) >= 2:
+            yield Class(f.name, {n: g for n, g in inner.items() if n in parts} | {"__init__": f}, parts)
+
+
+def _keys_of_result(node: ast.FunctionDef) -> Iterator[str]:
+    """Yield the keys of a dictionary that a function returns."""
+    for returned in (n.value for n in own_nodes(node) if isinstance(n, ast.Return)):
+        if isinstance(returned, ast.Dict):
+            yield from (str(key.value) for key in returned.keys if isinstance(key, ast.Constant))
+        elif isinstance(returned, ast.Call) and ast.unparse(returned.func) == "dict":
+            yield from (word.arg for word in returned.keywords if word.arg)
 
 
 def _definitions(trees: tuple[ast.Module, ...]) -> tuple[dict[str, ast.FunctionDef], dict[str, ast.ClassDef]]:
