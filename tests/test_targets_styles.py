@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rnncheck.check import check_rnn
+from rnncheck.errors import UserError
 from rnncheck.target import load_target
 
 STYLES = Path(__file__).parent / "targets" / "styles"
@@ -85,6 +86,18 @@ MISTAKES = {
         ("dn = Wh.T @ da", "dn = Wh @ da", 2, "dW_xh"),
         ("np.outer(da, h[t])", "np.outer(da, h[t + 1])", 1, "dW_hh"),
     ],
+    "closures": [
+        ("dh = params['Wh'].T @ da", "dh = params['Wh'] @ da", 2, "dW_xh"),
+        ("grads['bh'] += da", "grads['bh'] = da", 2, "db_h"),
+    ],
+    "hinted": [
+        ("carry = da @ p.w_rec.T", "carry = da @ p.w_rec", 2, "dW_xh"),
+        ("g.b_rec += da.sum(axis=0)", "g.b_rec = da.sum(axis=0)", 2, "db_h"),
+    ],
+    "momentum": [
+        ("dh = self.W_hh.T @ da", "dh = self.W_hh @ da", 2, "dW_xh"),
+        ('grads["b_h"] += da', 'grads["b_h"] = da', 2, "db_h"),
+    ],
 }
 
 
@@ -125,3 +138,31 @@ def test_what_is_shown_beside_a_squared_error_is_no_wrong_loss(tmp_path):
         target = load_target(str(network), isolated=False)
         assert "its loss is not judged" in target.assumed
         assert check_rnn(target, select="not T=40").exit_code == 0
+
+
+def test_a_step_that_is_not_linear_in_the_gradient_is_not_judged(tmp_path):
+    """Of Adam's first step only the signs of the gradients could be read: neither right nor wrong can be said."""
+    text = (STYLES / "momentum.py").read_text("utf-8")
+    step = "self.velocity[k] = self.momentum * self.velocity[k] - self.lr * g"
+    adam = (
+        "self.v[k] = 0.999 * self.v[k] + 0.001 * g * g; self.m[k] = 0.9 * self.m[k] + 0.1 * g\n"
+        "            self.velocity[k] = -self.lr * self.m[k] / (np.sqrt(self.v[k]) + 1e-8)"
+    )
+    memories = "self.m, self.v = ({k: np.zeros_like(a) for k, a in self.velocity.items()} for _ in range(2))"
+    assert text.count(step) == 1
+    network = tmp_path / "network.py"
+    text = text.replace(step, adam).replace("    def train_on", f"        {memories}\n    def train_on")
+    network.write_text(text, "utf-8")
+    with pytest.raises(UserError, match=r"an optimiser that remembers more .* \(Adam\?\); return them"):
+        load_target(str(network), isolated=False)
+
+
+def test_a_refusal_says_which_line_of_an_adapter_would_help(tmp_path):
+    text = (STYLES / "closures.py").read_text("utf-8")
+    network = tmp_path / "network.py"
+    network.write_text(text.replace("return params, forward, backward", "return forward, backward"), "utf-8")
+    with pytest.raises(UserError, match=r"function make_rnn could not be called: .* line params=\{\"W_xh\": \.\.\.\}"):
+        load_target(str(network), isolated=False)
+    network.write_text(text.replace("for x in xs:", "for x in xs.columns():"), "utf-8")
+    with pytest.raises(UserError, match=r"it raised AttributeError: .* line calls=\['out = rnn.forward\(x, h0\)"):
+        load_target(str(network), isolated=False)

@@ -62,7 +62,8 @@ class Adapter:
     fixed
         Sizes that the file does not let anybody choose: `{"H": 100}`.
     memory
-        Arrays of an optimiser that is part of the call (Adagrad): they are filled so that its step is linear.
+        Arrays of an optimiser that is part of the call: they are filled so that its step is linear, those of Adagrad
+        with a large number; `"rnn.velocity['W'] = 0"`, that of momentum, with zero.
     lr
         The learning rate that is passed where gradients are read: 1 if what is returned is the update.
     widen

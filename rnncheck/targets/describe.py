@@ -28,7 +28,7 @@ COMMENTS = {
     "loss_scale": "times this, the loss is that summed over time and batch",
     "grad_scale": "times this, the gradients are those of the summed loss; '-1': they are negated",
     "fixed": "sizes that the file does not let anybody choose",
-    "memory": "what Adagrad remembers",
+    "memory": "what Adagrad remembers; with ` = 0` after it, the velocity of momentum",
     "uncalled": "what these calls do not reach, and the verdict does not cover",
     "lr": "the learning rate that is passed; 1: what is returned is the update, the gradient times this",
     "unguard": "log(p + 1e-12) is judged as log(p); without this, it is a wrong loss",

@@ -15,12 +15,16 @@ from rnncheck.targets.roles import bare, gated, is_gradient, parameter_role, rem
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import PROBE, Trial, problem_for
 
-__all__ = ["GATES", "another_kind", "other_kind"]
+__all__ = ["GATES", "OPTIMISER", "another_kind", "other_kind"]
 
 GATES = "an LSTM or GRU is not judged yet; plain recurrent networks are"
 RANDOM = (
     "it draws random numbers while it computes (dropout?), and so gives other results each time; "
     "give what is drawn a default that switches it off"
+)
+OPTIMISER = (
+    "its gradients are only applied, by an optimiser that remembers more than squares or a velocity (Adam?); "
+    "return them, or take the step in a function of its own"
 )
 DRAWS = re.compile(r"\brand|dropout|binomial|bernoulli", re.IGNORECASE)
 TIED = "its output has no weights of its own: weights that are shared with the input are not judged yet"

@@ -5,6 +5,8 @@ by name as soon as they are assigned, so that `Wxh = randn(hidden_size, vocab_si
 file that is opened is a text of V different characters, so `vocab_size = len(set(data))` is V.
 """
 
+import __future__
+
 import ast
 import sys
 from collections.abc import Mapping, Sequence
@@ -23,6 +25,8 @@ __all__ = ["Loaded", "load"]
 
 AT_ONCE = frozenset(sys.stdlib_module_names | {"numpy"})
 PARENTS = 3
+HINTS = __future__.annotations.compiler_flag
+"""Type hints are not evaluated: what they need may be missing, and nobody misses it."""
 
 
 class Loaded(ModuleType):
@@ -111,7 +115,9 @@ class _Loader:
             self._statements(node.body)
 
     def _execute(self, node: ast.stmt) -> None:
-        exec(compile(ast.fix_missing_locations(ast.Module([node], [])), str(self.source.path), "exec"), self.names)
+        exec(
+            compile(ast.fix_missing_locations(ast.Module([node], [])), str(self.source.path), "exec", HINTS), self.names
+        )
 
     def _assign(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign) -> None:
         targets = _names(node)

@@ -27,9 +27,11 @@ GRADIENT = re.compile(
     r"|_?([Gg]rads?|[Gg]radients?|[Dd]elta|deltas)$"
 )
 REMEMBERED = re.compile(
-    r"^(m|mem_?|memory_?|v_|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|mem|cache|memory)$|(?<=..)_v$"
+    r"^(m|mem_?|memory_?|v_?|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|mem|cache|memory)$|(?<=..)_v$"
 )
-MEMORIES = re.compile(r"\b(mem|mems|memory|memories|cache|caches|velocity|velocities|adagrad|momentum)(\[|\.\w)")
+MEMORIES = re.compile(
+    r"\b(mem|mems|memory|memories|cache|caches|velocity|velocities|vel|adagrad|momentum|m|v)(\[|\.\w)"
+)
 """Where it is kept, whatever it is called there."""
 VALUE = ("data", "value", "val", "v")
 """What an object that is a parameter calls its array."""

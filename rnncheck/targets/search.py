@@ -12,17 +12,18 @@ from dataclasses import replace
 from rnncheck.errors import NotJudgedError
 from rnncheck.targets.adapter import DIFFERENCE, Adapter
 from rnncheck.targets.asked import asked_for
-from rnncheck.targets.candidates import OTHER_CELLS, Candidate, candidates
+from rnncheck.targets.candidates import Candidate, candidates
 from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
 from rnncheck.targets.guards import guarded
-from rnncheck.targets.kinds import GATES, another_kind
+from rnncheck.targets.kinds import OPTIMISER, another_kind
 from rnncheck.targets.layout import axes_of
 from rnncheck.targets.outputs import kinds_in
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
+from rnncheck.targets.refusal import why_not
 from rnncheck.targets.rewrite import narrow
-from rnncheck.targets.roles import gated
+from rnncheck.targets.shelf import ZERO
 from rnncheck.targets.source import Source
 from rnncheck.targets.survey import survey
 from rnncheck.targets.trial import PROBE, Trial, forward_only, right_at_one_step, try_out
@@ -71,6 +72,7 @@ class _Search:
         self.left = MOST_TRIALS
         self.strangers: list[str] = []  # arrays that no role was found for
         self.complaint, self.furthest = "", (-1, 0)  # what was raised by the attempt that came furthest
+        self.tried: Candidate | None = None  # and what it called
         self.crashed: Trial | None = None  # what raised in the backward pass, at the line that came furthest
         self.crashed_at = -1
         self.silent: dict[tuple[str, ...], str] = {}  # calls that run forward rightly, and back, and show no gradients
@@ -92,12 +94,15 @@ class _Search:
         came_through = {*self.silent, *([] if found is None else [found[0].candidate.calls])}
         if self.crashed is not None and self.crashed.candidate.calls not in came_through:
             return self.crashed  # its forward pass is right, and its backward pass does not run
-        raise self._refusal()
+        raise NotJudgedError(why_not(self))
 
     def _is_rnn(self, trial: Trial, way: Way) -> bool:
         """Tell whether what was read may be called right or wrong."""
         if trial.perfect:
             return True
+        if trial.adapter.grads == DIFFERENCE and way.memory and not trial.gradients:
+            self.kind = OPTIMISER
+            return False
         if why := another_kind(trial, self.work, self.survey):
             self.kind = why
             return False
@@ -146,7 +151,7 @@ class _Search:
         """Try one way, and variants of it: gradients that are only applied, targets that are real values."""
         versions = [way.adapter]
         if way.adapter.mentions("lr"):
-            memories = [way.memory, ()] if way.memory else [()]
+            memories = [way.memory, tuple(m + ZERO for m in way.memory), ()] if way.memory else [()]
             versions.append(replace(way.adapter, lr=1.0))  # what is returned may be the update
             versions += [replace(way.adapter, grads=DIFFERENCE, memory=memory) for memory in memories]
         B = PROBE["B"] if way.family.batched else 1
@@ -204,38 +209,8 @@ class _Search:
         far = (reached, lines[0] if lines else 0)
         if far > self.furthest or not self.complaint:
             place = f" (line {lines[-1]})" if lines else ""
-            self.furthest, self.complaint = far, f"{candidate.label} raised {type(error).__name__}: {error}{place}"
-
-    def _refusal(self) -> NotJudgedError:
-        """Say in one sentence what is missing."""
-        file = self.source.path.name
-        what = f"{file}:{self.name}" if self.name else file
-        known = [*self.strangers, *self.survey.functions, *(c.name for c in self.survey.classes)]
-        if OTHER_CELLS.search(" ".join(known)) or gated(self.strangers) or gated(self.survey.weights_named()):
-            return NotJudgedError(f"{what}: {GATES}")
-        if self.kind:
-            return NotJudgedError(f"{what}: {self.kind}")
-        if not self.offered:
-            return NotJudgedError(
-                f"{what}: no class with a forward and a backward pass, and no function of inputs and targets, was "
-                "found; put the gradients into one, or say how they are computed: rnncheck new"
-            )
-        if self.unlike:
-            return NotJudgedError(
-                f"{what}: {self.unlike} runs, but nothing that it computes is that of a plain RNN with softmax and "
-                "cross-entropy, or with a linear output and squared error, not even at one step without biases; "
-                "say what it computes: rnncheck new"
-            )
-        silent = [label for calls, label in self.silent.items() if len(calls) > 1]
-        if silent:
-            return NotJudgedError(
-                f"{what}: {silent[0]} runs, but no gradients were found after it; return them, or name them after "
-                "their weights (dWxh), or say where they are: rnncheck new"
-            )
-        arrays = ", ".join(list(dict.fromkeys(self.strangers))[:6]) or "there are none"
-        label = self.offered[0].label
-        reason = self.complaint or f"among its arrays ({arrays}) are no W_xh and W_hh"
-        return NotJudgedError(f"{what}: {label} could not be called: {reason}; say how it is called: rnncheck new")
+            self.furthest, self.tried = far, candidate
+            self.complaint = f"it raised {type(error).__name__}: {error}{place}"
 
 
 def _credible(trial: Trial, way: Way) -> bool:
