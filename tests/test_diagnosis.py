@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -367,6 +368,41 @@ def test_code_that_cannot_take_everything_is_diagnosed(manner: Manner, name: str
     assert diagnose(right).verdict == "correct"
     found = quick(Partly(get(name).build(), ("loss", *GRADIENTS), refuses))
     assert name in {*found.names, *found.causes[0].same_as}
+
+
+class Fixed(Partly):
+    """Code that takes one sequence at a time, of the sizes of its own text; any others it crashes on."""
+
+    def __init__(self, base: Implementation, H: int, V: int, I: int = 0):
+        super().__init__(base)
+        self.adapter = SimpleNamespace(fixed={"I": I or V, "H": H, "V": V})
+
+    def run(self, case: Case) -> Trace:
+        if case.kind != "rnn" or len(case.x[0]) > 1:  # type: ignore[attr-defined]
+            raise NotShownError("cannot be asked")
+        if case.params["W_hy"].shape != (self.adapter.fixed["V"], self.adapter.fixed["H"]):  # type: ignore[attr-defined]
+            raise ValueError("shapes are not aligned")
+        return super().run(case)
+
+
+@pytest.mark.parametrize(("H", "V"), [(8, 13), (7, 7), (50, 27)])
+@pytest.mark.parametrize("name", ["carry-before-the-derivative", "carry-not-transposed", "readout-gradient-assigned"])
+def test_code_that_fixes_its_sizes_is_diagnosed_in_them(H: int, V: int, name: str) -> None:
+    assert diagnose(Fixed(Textbook(), H, V)).verdict == "correct"
+    found = quick(Fixed(get(name).build(), H, V))
+    assert name in {*found.names, *found.causes[0].same_as}, likely_cause(found)
+
+
+def test_an_operator_has_more_equations_than_unknowns_in_fixed_sizes_too() -> None:
+    plain: list[Any] = [p.case for p in probes(Manner(B=1, H=50, V=27)) if p.feature == PLAIN]
+    assert len(plain) * (plain[0].sizes["T"] - 1) > plain[0].sizes["H"] == 50
+    assert plain[0].sizes["V"] == 27
+
+
+@pytest.mark.parametrize(("H", "V", "I"), [(6, 13, 13), (8, 6, 6), (8, 13, 4)], ids=["few H", "few V", "I differs"])
+def test_fixed_sizes_that_no_probe_can_have_are_unknown_and_no_crash(H: int, V: int, I: int) -> None:
+    found = quick(Fixed(get("carry-not-transposed").build(), H, V, I))
+    assert (found.verdict, found.located) == ("unknown", ("none of the probes can be asked of it",))
 
 
 def test_code_that_takes_nothing_is_unknown() -> None:

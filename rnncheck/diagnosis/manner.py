@@ -18,7 +18,10 @@ __all__ = ["Manner", "manners"]
 
 @dataclass(frozen=True)
 class Manner:
-    """How to put a case: batch size, inputs as ids or as vectors, h0 or none, which biases, the task, f."""
+    """How to put a case: batch size, inputs as ids or as vectors, h0 or none, which biases, the task, f.
+
+    H and V are those that the code fixes itself, such as the number of characters of its own text; 0 if it does not.
+    """
 
     B: int = 3
     vectors: bool = False
@@ -26,6 +29,8 @@ class Manner:
     biases: tuple[str, ...] = ("b_h", "b_y")
     last_step: bool = False
     nonlinearity: str = "tanh"
+    H: int = 0
+    V: int = 0
 
     def put(self, case: RNNCase) -> RNNCase:
         """Put a case of ids, biases, h0 and tanh in this manner."""
@@ -47,9 +52,9 @@ def _one_hot(case: RNNCase) -> np.ndarray:
     return np.eye(case.sizes["I"], dtype=case.dtype)[case.x] * (case.x != NO_TOKEN)[..., None]
 
 
-def manners() -> Iterator[Manner]:
-    """Yield every manner, what most code can do first."""
+def manners(H: int = 0, V: int = 0) -> Iterator[Manner]:
+    """Yield every manner, what most code can do first; `H` and `V` where the code fixes them."""
     biases = (("b_h", "b_y"), (), ("b_h",), ("b_y",))
     for parts in product((3, 1), ("tanh", "relu"), (False, True), biases, (False, True), (True, False)):
         B, nonlinearity, last_step, kept, vectors, h0 = parts
-        yield Manner(B, vectors, h0, kept, last_step, nonlinearity)
+        yield Manner(B, vectors, h0, kept, last_step, nonlinearity, H, V)

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 import numpy as np
 
 from rnncheck.diagnosis.manner import Manner, manners
-from rnncheck.diagnosis.probes import PLAIN, Probe, plain_case, probes
+from rnncheck.diagnosis.probes import PLAIN, Probe, plain_case, probes, readable
 from rnncheck.errors import NotShownError, raised
 from rnncheck.faults.probes import observe
 from rnncheck.implementation import Implementation
@@ -84,14 +84,23 @@ class Observation:
 def observation(implementation: Implementation, leave_out: Collection[str] = ()) -> Observation:
     """Run every probe but those of some features, in the first manner in which the plain case can be asked."""
     manner = _manner(implementation)
+    if manner is None:
+        return Observation((), Manner())
     asked = [p for p in probes(manner) if p.feature not in leave_out]
     return Observation(tuple(_seen(implementation, asked)), manner)
 
 
-def _manner(implementation: Implementation) -> Manner:
-    """Return a manner that is understood, and in which the implementation does not crash if there is such a one."""
+def _manner(implementation: Implementation) -> Manner | None:
+    """Return a manner that is understood, and in which the implementation does not crash if there is such a one.
+
+    There is none for code of fixed sizes that are too few, or differ where the probes have I = V.
+    """
+    fixed = getattr(getattr(implementation, "adapter", None), "fixed", {})
+    if fixed.get("I") != fixed.get("V"):
+        return None
     crashing = None
-    for manner in manners():
+    possible = [m for m in manners(fixed.get("H", 0), fixed.get("V", 0)) if readable(m)]
+    for manner in possible:
         if crashing is not None and replace(crashing, B=manner.B) != manner:
             continue
         try:
@@ -102,7 +111,7 @@ def _manner(implementation: Implementation) -> Manner:
             crashing = crashing or manner
             continue
         return manner
-    return crashing or Manner()
+    return crashing or (possible[0] if possible else None)
 
 
 def _seen(implementation: Implementation, asked: Sequence[Probe]) -> Iterator[Seen]:

@@ -19,7 +19,7 @@ from rnncheck.cases.of_targets import LOUD
 from rnncheck.diagnosis.manner import Manner
 from rnncheck.faults.probes import probes as catalogue_probes
 
-__all__ = ["IN_LONG", "LONG", "LOUD", "MIXED", "PLAIN", "Probe", "plain_case", "probes"]
+__all__ = ["IN_LONG", "LONG", "LOUD", "MIXED", "PLAIN", "Probe", "plain_case", "probes", "readable"]
 
 PLAIN = ""
 """The feature of a probe without any."""
@@ -43,8 +43,8 @@ class Probe:
 @cache
 def probes(manner: Manner) -> tuple[Probe, ...]:
     """Return all probes, put in one manner; the order matters to programs that remember earlier calls."""
-    B = manner.B
-    asked = (Probe(_mixed(B), MIXED, twice=True), *_plain(B), *_variations(B), *_long(B))
+    design = _design(manner)
+    asked = (Probe(_mixed(design), MIXED, twice=True), *_plain(design), *_variations(design), *_long(design))
     network = [replace(p, case=manner.put(p.case)) for p in asked if isinstance(p.case, RNNCase)]
     others = [Probe(c, _settings(c), twice=True) for c in catalogue_probes(T, seed=SEED) if c.kind != "rnn"]
     return (*network, *others)
@@ -57,14 +57,22 @@ def _settings(case: Case) -> str:
     return f"with {', '.join(f'{n}={v}' for n, v in told.items())}" if told else f"in the plainest {case.kind}"
 
 
-def _design(B: int) -> Design:
-    """Describe the plain case: (T + 1) B < H and T B < V, and no two sizes are equal."""
-    return Design(T, B, H=(T + 1) * B + 1, V=(T + 1) * B + 2, no_token=False, gain=1.1, input_scale=0.7)
+def readable(manner: Manner) -> bool:
+    """Tell whether the plain case of a manner can be taken apart: (T + 1) B < H and T B + 1 < V."""
+    design = _design(manner)
+    return (T + 1) * design.B < design.H and T * design.B + 1 < design.V
 
 
-def _mixed(B: int) -> RNNCase:
+def _design(manner: Manner) -> Design:
+    """Describe the plain case, of the least sizes that are readable and differ, or of those that the code fixes."""
+    least = (T + 1) * manner.B
+    H, V = manner.H or least + 1, manner.V or least + 2
+    return Design(T, manner.B, H=H, V=V, no_token=False, gain=1.1, input_scale=0.7)
+
+
+def _mixed(design: Design) -> RNNCase:
     """Return a case that shows most faults at once: whatever differs from it can be put aside after one run."""
-    case = make_rnn_case(replace(_design(B), no_token=True), SEED)
+    case = make_rnn_case(replace(design, no_token=True), SEED)
     x = case.x.copy()
     x[1, :2] = x[-1, 0]
     return replace(case, name="mixed", x=x, y=_ignoring(case).y)
@@ -72,25 +80,24 @@ def _mixed(B: int) -> RNNCase:
 
 def plain_case(manner: Manner) -> RNNCase:
     """Return the first plain case: whether it can be asked tells whether any can."""
-    return manner.put(_plain_case(manner.B))
+    return manner.put(_plain_case(_design(manner)))
 
 
-def _plain(B: int) -> Iterator[Probe]:
-    for number in range(3):
-        yield Probe(_plain_case(B, number))
+def _plain(design: Design) -> Iterator[Probe]:
+    for number in range(max(3, design.H // ((T - 1) * design.B) + 1)):  # an equation more than H has unknowns
+        yield Probe(_plain_case(design, number))
 
 
-def _plain_case(B: int, number: int = 0, dtype: str = "float64") -> RNNCase:
+def _plain_case(design: Design, number: int = 0) -> RNNCase:
     """Return a plain case; those of one batch size differ in inputs, targets and h0, not in parameters."""
-    design = replace(_design(B), dtype=dtype)
     case, first = make_rnn_case(design, SEED + number), make_rnn_case(design, SEED)
     rng = np.random.default_rng([SEED, number])
-    x, y = (rng.permutation(design.V)[: T * B].reshape(T, B) for _ in "xy")
-    return replace(case, name=f"plain-{number}-{dtype}", params=first.params, x=x, y=y)
+    x, y = (rng.permutation(design.V)[: T * design.B].reshape(T, design.B) for _ in "xy")
+    return replace(case, name=f"plain-{number}-{design.dtype}", params=first.params, x=x, y=y)
 
 
-def _variations(B: int) -> Iterator[Probe]:
-    plain, design = _plain_case(B), _design(B)
+def _variations(design: Design) -> Iterator[Probe]:
+    plain = _plain_case(design)
     other = plain.x.copy()
     other[0, 0] = NO_TOKEN
     yield Probe(replace(plain, name="no-token", x=other), "where an input is no token")
@@ -98,8 +105,9 @@ def _variations(B: int) -> Iterator[Probe]:
     other[2, :2] = other[0, 0]
     yield Probe(replace(plain, name="repeated", x=other), "where a token occurs twice")
     yield Probe(_ignoring(plain), "where targets are ignored")
+    weights = plain.h0[0, :1] + np.arange(1.0, plain.y.size + 1).reshape(plain.y.shape)  # type: ignore[index]
     for reduction in ("mean", "none"):
-        dloss = plain.h0[0, :1] + np.arange(1.0, T * B + 1).reshape(T, B) if reduction == "none" else None  # type: ignore[index]
+        dloss = weights if reduction == "none" else None
         yield Probe(replace(plain, name=reduction, reduction=reduction, dloss=dloss), f'with reduction="{reduction}"')
     yield Probe(replace(_ignoring(plain), name="mean-ignored", reduction="mean"), "with a mean over unignored targets")
     yield Probe(replace(plain, name="upstream", dloss=np.array(60.0)), "where gradients are large (dloss = 60)")
@@ -111,7 +119,7 @@ def _variations(B: int) -> Iterator[Probe]:
     relu = make_rnn_case(replace(design, nonlinearity="relu"), SEED)
     yield Probe(replace(relu, name="relu"), "with ReLU")
     yield Probe(replace(plain, name="no-h0", h0=None), "where h0 is not given", twice=True)
-    yield Probe(_plain_case(B, dtype="float32"), "in float32")
+    yield Probe(_plain_case(replace(design, dtype="float32")), "in float32")
 
 
 def _ignoring(case: RNNCase) -> RNNCase:
@@ -120,9 +128,9 @@ def _ignoring(case: RNNCase) -> RNNCase:
     return replace(case, name="ignored", y=y)
 
 
-def _long(B: int) -> Iterator[Probe]:
+def _long(plain: Design) -> Iterator[Probe]:
     """Yield cases with a long memory: states near zero, an orthogonal W_hh."""
     for length in LONG:
-        design = replace(_design(B), T=length, gain=1.0, orthogonal=True, input_scale=0.05, h0=False, biases=False)
+        design = replace(plain, T=length, gain=1.0, orthogonal=True, input_scale=0.05, h0=False, biases=False)
         case = make_rnn_case(design, SEED)
         yield Probe(replace(case, name=f"long-{length}"), f"{IN_LONG} {length} steps")
