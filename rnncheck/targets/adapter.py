@@ -7,6 +7,7 @@ Its strings are pieces of Python over a few names, so that whatever a file does 
     x y h0              inputs, targets, initial state, in the layouts of `axes`
     dlogits dh          upstream gradients, for code that wants them in place of targets
     lr                  the learning rate, for code that applies its update at once;     np      NumPy
+    named(names, made)  an object of what a function has returned, `params, forward, backward`, under these names
 """
 
 import re

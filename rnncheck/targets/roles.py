@@ -30,7 +30,8 @@ REMEMBERED = re.compile(
     r"^(m|mem_?|memory_?|v_?|vel_?|cache_?|r_|rms_?|s_|ada_?|adagrad_?|best_?|old_?)d?[WUVb]|_(m|mem|cache|memory)$|(?<=..)_v$"
 )
 MEMORIES = re.compile(
-    r"\b(mem|mems|memory|memories|cache|caches|velocity|velocities|vel|adagrad|momentum|m|v)(\[|\.\w)"
+    r"\b(mem|mems|memory|memories|cache|caches|velocity|velocities|vel|adagrad|momentum)(\[|\.\w)"
+    r"|\brnn\.(\w+\.)?[mv]\["
 )
 """Where it is kept, whatever it is called there."""
 VALUE = ("data", "value", "val", "v")

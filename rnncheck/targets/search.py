@@ -36,6 +36,8 @@ __all__ = ["find"]
 MOST_CANDIDATES = 24
 MOST_TRIALS = 3000
 SOFTMAX = re.compile(r"softmax|logsumexp|exp\(.*/.*sum\(|/= *\w*\.?sum\(", re.IGNORECASE)
+ROOT = re.compile(r"sqrt|\*\* ?0?\.5")
+"""Who divides by the root of what is remembered, says so."""
 COSTLY = 600
 """So many trials a call takes away that did not come back: whoever always hangs is found out after a few."""
 
@@ -100,7 +102,7 @@ class _Search:
         """Tell whether what was read may be called right or wrong."""
         if trial.perfect:
             return True
-        if trial.adapter.grads == DIFFERENCE and way.memory and not trial.gradients:
+        if trial.adapter.grads == DIFFERENCE and way.memory and trial.forward and not trial.gradients:
             self.kind = OPTIMISER
             return False
         if why := another_kind(trial, self.work, self.survey):
@@ -151,7 +153,8 @@ class _Search:
         """Try one way, and variants of it: gradients that are only applied, targets that are real values."""
         versions = [way.adapter]
         if way.adapter.mentions("lr"):
-            memories = [way.memory, tuple(m + ZERO for m in way.memory), ()] if way.memory else [()]
+            squares = [way.memory] if ROOT.search(self.source.text) else []
+            memories = [*squares, tuple(m + ZERO for m in way.memory), ()] if way.memory else [()]
             versions.append(replace(way.adapter, lr=1.0))  # what is returned may be the update
             versions += [replace(way.adapter, grads=DIFFERENCE, memory=memory) for memory in memories]
         B = PROBE["B"] if way.family.batched else 1
