@@ -166,3 +166,18 @@ def test_a_refusal_says_which_line_of_an_adapter_would_help(tmp_path):
     network.write_text(text.replace("for x in xs:", "for x in xs.columns():"), "utf-8")
     with pytest.raises(UserError, match=r"it raised AttributeError: .* line calls=\['out = rnn.forward\(x, h0\)"):
         load_target(str(network), isolated=False)
+
+
+def test_a_step_with_a_decay_of_the_weights_is_neither_right_nor_wrong(tmp_path):
+    """A rate that decays is set anew before every call."""
+    text = (STYLES / "momentum.py").read_text("utf-8")
+    text = text.replace("self.velocity[k] = self.momentum * self.velocity[k] - self.lr * g\n", "step = self.lr * g\n")
+    text = text.replace("+ self.velocity[k])", "- step)").replace("        return loss", "        self.lr *= 0.99")
+    assert text.count("self.lr * g\n") == text.count("self.lr *= 0.99") == 1
+    network = tmp_path / "network.py"
+    network.write_text(text, "utf-8")
+    report = check(network)
+    assert report.exit_code == 0, report.failures
+    network.write_text(text.replace("self.lr * g\n", "self.lr * (g + 1e-4 * getattr(self, k))\n"), "utf-8")
+    with pytest.raises(UserError, match=r"\(a rate or weights that decay\?\)"):
+        load_target(str(network), isolated=False)

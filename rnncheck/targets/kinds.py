@@ -11,6 +11,7 @@ from rnncheck.targets.candidates import NEVER
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.places import Place
+from rnncheck.targets.recognise import SCALES
 from rnncheck.targets.roles import bare, gated, is_gradient, parameter_role, remembered
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import PROBE, Trial, problem_for
@@ -25,6 +26,10 @@ RANDOM = (
 OPTIMISER = (
     "its gradients are only applied, by an optimiser that remembers more than squares or a velocity (Adam?); "
     "return them, or take the step in a function of its own"
+)
+DECAYS = (
+    "its gradients, or the steps that it takes, are the right ones times a number of its own, or with some of the "
+    "weights added (a rate or weights that decay?); make that number an argument, so that it can be switched off"
 )
 DRAWS = re.compile(r"\brand|dropout|binomial|bernoulli", re.IGNORECASE)
 TIED = "its output has no weights of its own: weights that are shared with the input are not judged yet"
@@ -53,11 +58,30 @@ def other_kind(places: Sequence[Place], sizes: Mapping[str, int]) -> str:
 
 def another_kind(trial: Trial, work: Adapted, survey: Survey) -> str:
     """Say why what was read as a plain RNN, and is not right as one, is none; empty if it is."""
+    if not trial.gradients and _decays(trial, work):
+        return DECAYS
     if "W_hy" not in trial.adapter.roles and not {"dlogits", "dh"} & trial.candidate.uses:
         return TIED
     functions = (*survey.functions.values(), *(f for c in survey.classes for f in c.methods.values()))
     draws = any(DRAWS.search(ast.unparse(f.node)) for f in functions if not NEVER.search(f.name))
     return RANDOM if draws and _differs(trial, work) else ""
+
+
+def _decays(trial: Trial, work: Adapted) -> bool:
+    """Tell whether all gradients of weights are a g + b W, with an a that no mean or sum explains, or a b."""
+    case, answers = problem_for(trial.adapter, PROBE["B"] if trial.adapter.batched else 1)
+    with suppress(Exception), at_most():
+        work.change(trial.adapter)
+        shown = [work.run(case.copy()) for _ in range(2)][-1]  # a rate decays from the second call on
+        names = [n for n in case.params if n.startswith("W") and f"d{n}" in shown]
+        got, right = (np.concatenate([of[f"d{n}"].ravel() for n in names]) for of in (shown, answers.arrays))
+        known = np.stack([right, np.concatenate([case.params[n].ravel() for n in names])], axis=1)
+        (a, b), *_ = np.linalg.lstsq(known, got, rcond=None)
+        factors = [eval(scale, dict(answers.sizes)) for scale in SCALES]
+        meant = any(abs(abs(a) * f - g) < 1e-6 * g for f in factors for g in factors)
+        alike = np.abs(known @ (a, b) - got).max() <= 1e-6 * np.abs(got).max()
+        return bool(alike and (abs(b) > 1e-9 * abs(a) or not meant))
+    return False
 
 
 def _differs(trial: Trial, work: Adapted) -> bool:

@@ -90,7 +90,9 @@ def _of_make(make: str, candidate: Candidate, base: Adapter, work: Adapted, surv
     adapter = replace(base, make=make, calls=candidate.calls)
     if candidate.owner == "rnn":
         rnn = _made(adapter, work)["rnn"]
-        adapter = replace(adapter, make="; ".join([make, *_settings(rnn)]))
+        rates = [setting for setting in _settings(rnn) if setting.endswith(" = lr")]  # anew each time: it may decay
+        adapter = replace(adapter, make="; ".join([make, *(s for s in _settings(rnn) if s not in rates)]))
+        adapter = replace(adapter, calls=("; ".join([*rates, adapter.calls[0]]), *adapter.calls[1:]))
         places, free = [Place(e, a.shape) for e, a in arrays_in(rnn, "rnn")], False
         if make == candidate.makes[-1] and len({parameter_role(p.expression) for p in places} - {None}) < 2:
             adapter = replace(adapter, make="; ".join([adapter.make, *settled(candidate.unset, rnn)]))
