@@ -171,6 +171,28 @@ def test_each_question_about_state_catches_its_fault(question, wrong):
     assert verdict_of(checks, wrong()) is Verdict.FAILED
 
 
+class SumsInAnyOrder:
+    """Rounds otherwise in every call, by so many units in the last place: as code does that sums over a set."""
+
+    name = "sums in any order"
+
+    def __init__(self, units):
+        self.units, self.calls = units, 0
+
+    def run(self, case):
+        self.calls += 1
+        rounded = 1 + self.calls * self.units * np.finfo(np.float64).eps
+        return {n: a * rounded if n == "dW_hh" else a for n, a in NumpyImpl().run(case).items()}
+
+
+@pytest.mark.parametrize(("units", "verdict"), [(1, Verdict.PASSED), (300, Verdict.FAILED)])
+def test_two_equal_calls_may_differ_by_rounding_and_by_nothing_more(units, verdict):
+    """A network that walks a set sums in another order each time: it was said to leak state."""
+    cases = [make_rnn_case(Design(T=7, B=3, h0=False), seed=5), make_rnn_case(Design(T=7, B=3, h0=False), seed=6)]
+    checks = [c for c in state_checks(cases) if c.name.startswith("state-repeatable[")]
+    assert verdict_of(checks, SumsInAnyOrder(units)) is verdict
+
+
 def test_central_differences_catch_a_gradient_that_is_a_little_off():
     trace = dict(NumpyImpl().run(CASE))
     assert directional_derivative(CASE, trace, seed=1).verdict is Verdict.PASSED
