@@ -1,6 +1,7 @@
 """Exercises: what is planted is the fault of that name, and grading tells the right program from a planted one."""
 
 import re
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -11,9 +12,11 @@ from rnncheck.errors import UserError
 from rnncheck.faults import FAULTS
 from rnncheck.lab import template
 from rnncheck.lab.grade import LEVELS, Runner, grade
+from rnncheck.lab.hint import hint
 from rnncheck.lab.plants import PLANTS
 from rnncheck.lab.write import LEFT_OUT, blank, drawn, exercise
 from rnncheck.lesson import is_plain, vectors
+from rnncheck.report.likely_cause import likely_cause
 
 ROUNDING = 1e-12
 """Two programs of the same mistake differ by the order of their sums only, on cases of a few steps."""
@@ -25,6 +28,10 @@ def module_of(text: str) -> ModuleType:
     module = ModuleType("exercise")
     exec(compile(text, "exercise.py", "exec"), module.__dict__)
     return module
+
+
+def told_by(file: Path) -> str:
+    return "\n".join(likely_cause(hint(file)))
 
 
 def differs(one: np.ndarray, other: np.ndarray) -> bool:
@@ -68,8 +75,58 @@ def test_a_planted_fault_is_graded_down_and_its_place_named(tmp_path, capsys):
     assert re.match(r"✗ level 6 .* T=2-B=1-float64: dW_hh\[", lines[6])
     assert lines[-2:] == [
         "passed up to level 5 of 7",
-        f"next: mend what the first ✗ names; a hint: rnncheck check {file} --hints 2",
+        f"next: mend what the first ✗ names; a hint: rnncheck lab --grade {file} --hint",
     ]
+
+
+@pytest.mark.parametrize("name", PLANTS)
+def test_a_hint_names_every_fault_that_can_be_planted(name, tmp_path):
+    """`rnncheck check`, to which the exercises pointed, took ten of them for conventions, or could not ask them."""
+    file = tmp_path / "exercise.py"
+    file.write_text(exercise(name), encoding="utf-8")
+    assert name in told_by(file)
+
+
+def test_a_hint_is_printed_on_demand_and_needs_a_file(tmp_path, capsys):
+    file = tmp_path / "exercise.py"
+    file.write_text(exercise("mean-for-sum"), encoding="utf-8")
+    assert main(["lab", "--grade", str(file), "--hint"]) == 1
+    printed = capsys.readouterr().out
+    assert "likely cause" in printed
+    assert "next:" not in printed
+    assert main(["lab", "--hint"]) == 2
+
+
+def test_an_overflow_is_hinted_at(tmp_path):
+    file = tmp_path / "overflows.py"
+    right, overflows = "e = np.exp(self.logits - self.logits.max(axis=-1, keepdims=True))", "e = np.exp(self.logits)"
+    text = exercise_free_of_faults()
+    assert right in text
+    file.write_text(text.replace(right, overflows), encoding="utf-8")
+    assert "dlogits is not finite where logits are in the hundreds" in told_by(file)
+
+
+def test_what_is_still_to_be_written_has_a_next_line(tmp_path, capsys):
+    file = tmp_path / "blank.py"
+    file.write_text(blank(), encoding="utf-8")
+    assert main(["lab", "--grade", str(file)]) == 1
+    assert capsys.readouterr().out.endswith("passed up to level 2 of 7\nnext: the first ✗ says what\n")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ("len(y)[0]", "the call ends in TypeError"),
+        ("dlogits if len(y) < 200 else -dlogits", "the short cases that are asked for it do not show it"),
+    ],
+    ids=["crash", "long"],
+)
+def test_a_hint_never_says_that_nothing_is_wrong(wrong, words, tmp_path):
+    file = tmp_path / "exercise.py"
+    text = exercise_free_of_faults()
+    assert '"dlogits": dlogits,' in text
+    file.write_text(text.replace('"dlogits": dlogits,', f'"dlogits": {wrong},'), encoding="utf-8")
+    assert words in told_by(file)
 
 
 def test_the_exercise_does_not_name_its_fault():

@@ -1,6 +1,7 @@
 """`rnncheck lab`: exercises, and their grading."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ def lab(
         Path, typer.Option("--output", "-o", metavar="FILE", help="Where the exercise is written.")
     ] = Path("exercise.py"),
     grade: Annotated[Path | None, typer.Option("--grade", metavar="FILE", help="Grade an exercise in levels.")] = None,
+    hint: Annotated[bool, typer.Option("--hint", help="With --grade: also say the likely cause.")] = False,
     names: Annotated[bool, typer.Option("--list", help="Name the mistakes that can be planted.")] = False,
 ) -> int:
     """Write an exercise, a network with one planted mistake or without a backward pass, or grade one.
@@ -39,15 +41,17 @@ def lab(
 
         rnncheck lab --blank --output mine.py
 
-        rnncheck lab --grade mine.py
+        rnncheck lab --grade mine.py --hint
     """
     asked = {"FAULT": fault, "--blank": blank or None, "--seed": seed, "--grade": grade, "--list": names or None}
     given = [word for word, value in asked.items() if value is not None]
     if len(given) != 1:
         what = f"{' and '.join(given)} exclude each other" if given else "nothing to write"
         raise typer.BadParameter(f"{what}; give one of {', '.join(asked)}", param_hint="lab")
+    if hint and grade is None:
+        raise typer.BadParameter("it tells what is wrong with a file; name that with --grade", param_hint="--hint")
     if grade is not None:
-        return _grade(grade)
+        return _grade(grade, hint)
     from rnncheck.lab import write
     from rnncheck.lab.plants import PLANTS
     from rnncheck.report.files import check_target
@@ -64,8 +68,8 @@ def lab(
     return 0
 
 
-def _grade(path: Path) -> int:
-    """Print a line for every level, and return 0 once all are passed."""
+def _grade(path: Path, hint: bool) -> int:
+    """Print a line for every level, then what is next or a hint, and return 0 once all are passed."""
     from rich.text import Text
 
     from rnncheck.lab.grade import grade
@@ -81,6 +85,19 @@ def _grade(path: Path) -> int:
     reached = next((n for n, one in enumerate(graded) if not one.passed), len(graded))
     upto = f"passed up to level {reached} of {len(graded)}" if reached else f"none of {len(graded)} levels reached"
     out.print(Text(upto if reached < len(graded) else f"all {reached} levels passed"))
-    if any(one.wrong for one in graded):
-        out.print(Text(f"next: mend what the first ✗ names; a hint: rnncheck check {path} --hints 2"), soft_wrap=True)
-    return 0 if reached == len(graded) else DIFFER
+    if reached == len(graded):
+        return 0
+    for line in _next(path, any(one.wrong for one in graded), hint):
+        out.print(Text(line), soft_wrap=True)
+    return DIFFER
+
+
+def _next(path: Path, wrong: bool, asked: bool) -> list[str]:
+    if not wrong:
+        return ["next: the first ✗ says what"]
+    if not asked:
+        return [f"next: mend what the first ✗ names; a hint: rnncheck lab --grade {quote(str(path))} --hint"]
+    from rnncheck.lab.hint import hint
+    from rnncheck.report.likely_cause import likely_cause
+
+    return likely_cause(hint(path))

@@ -80,7 +80,7 @@ PLANTS: Mapping[str, Plant] = {
     "only-the-last-step-is-trained": (
         ("        return p - onehot", "        p[:-1] = onehot[:-1]\n        return p - onehot"),
     ),
-    "loss-in-bits": ((LOSS, "np.asarray((np.log2(np.exp(z).sum(axis=-1)) - z_y / np.log(2)).sum())"),),
+    "loss-in-bits": ((LOSS, "np.asarray((np.log2(np.exp(z).sum(axis=-1)) - z_y / float(np.log(2))).sum())"),),
     "mean-for-sum": (
         (LOSS, "np.asarray((np.log(np.exp(z).sum(axis=-1)) - z_y).mean())"),
         ("return p - onehot", "return (p - onehot) / y.size"),

@@ -15,14 +15,14 @@ STUB = Path(__file__).with_name("stub.py")
 TASK = '''"""Exercise: one mistake of those that people make was planted in this network. Find it and mend it.
 
 `python {file}` runs your own check, at the end of this file; it is too weak as it stands.
-`rnncheck lab --grade {file}` asks the judge which array is wrong first.
-`rnncheck check {file}` says more, and the name of the mistake too; once you have mended it, it agrees.
+`rnncheck lab --grade {file}` asks the judge which array is wrong first; with `--hint` it says the likely cause too.
 `rnncheck faults` lists the catalogue, when you have a suspicion.
 '''
 
 BLANK = '''"""Exercise: the backward pass of this network is yours to write.
 
-`rnncheck lab --grade {file}` grades it in levels, from the loss to long sequences.
+`rnncheck lab --grade {file}` grades it in levels, from the loss to long sequences; with `--hint` it says the
+likely cause of what is wrong.
 `python {file}` runs your own check, at the end of this file.
 '''
 
