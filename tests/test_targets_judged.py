@@ -110,6 +110,17 @@ def test_clipping_inside_is_judged_on_its_own(tmp_path):
     assert [o.family for o, _ in report.failures] == ["clipping"]
 
 
+@pytest.mark.parametrize(("bounds", "code"), [("-0.3, 0.3", 0), ("-0.3, 0.2", 1)], ids=["alike", "one side closer"])
+def test_clipping_treats_both_signs_alike(tmp_path, bounds, code):
+    text = (TARGETS / "globals_function.py").read_text(encoding="utf-8")
+    assert "np.clip(d, -5, 5, out" in text
+    file = tmp_path / "clips.py"
+    file.write_text(text.replace("np.clip(d, -5, 5, out", f"np.clip(d, {bounds}, out"), encoding="utf-8")
+    report = check(file, select="clipping")
+    assert report.exit_code == code
+    assert all("clipped between -0.3 and 0.2" in c.reason for o in report.outcomes for c in o.comparisons if code)
+
+
 def network(tmp_path, body, name="net.py"):
     path = tmp_path / name
     path.write_text("import numpy as np\n" + body, encoding="utf-8")

@@ -1,7 +1,7 @@
 """A target's own clipping: switched off where gradients are judged, and judged here, switched on.
 
-Clipping by value must be that of the finished gradients, element by element; clipping by norm must shrink all of
-them by one factor. Clipping inside the loop over time is neither.
+Clipping by value must be that of the finished gradients, element by element and alike on both sides of 0; clipping by
+norm must shrink all of them by one factor. Clipping inside the loop over time is neither.
 """
 
 from collections.abc import Iterator, Sequence
@@ -69,6 +69,9 @@ def _compare(target: Clipper, case: RNNCase, bounds: list[tuple[float, float]]) 
     scale = scale_of(target.adapter.grad_scale, case.sizes) if target.adapter else 1
     if bounds:
         low, high = bounds[0]
+        if low != -high:
+            why = f"is clipped between {low:g} and {high:g}, and so points elsewhere: bound it by ± one number"
+            return [failed(n, "own clipping", why) for n in shown]
         return [
             _alike(n, np.clip(free[n] / scale, low, high) * scale, clipped[n], f"between {low:g} and {high:g}")
             for n in shown
