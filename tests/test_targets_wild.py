@@ -339,6 +339,9 @@ def test_what_changes_the_loss_is_none(tmp_path):
         ("g / (np.sqrt(m) + 1e-08)", "g / (np.sqrt(m) + 1e-08)"),
         ("g * bound / (total_norm + 1e-06)", "g * bound / (total_norm + 1e-06)"),
         ("h + 0.001", "h + 0.001"),
+        ("dW * (1 + 1e-06)", "dW * (1 + 1e-06)"),
+        ("dW *= 1 + 1e-06", "dW *= 1 + 1e-06"),
+        ("np.log(1 + 1e-12 - p)", "np.log(1 - p)"),
     ],
 )
 def test_only_guards_are_left_out(code, without):

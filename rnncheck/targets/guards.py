@@ -2,7 +2,7 @@
 
 The gradient p - y that stands beside such a loss is that of log(p), and the loss differs from it in the twelfth
 digit: far more than rounding explains, and no mistake. What an optimiser or a clip adds to a root or a norm is part of
-its definition and stays.
+its definition and stays; so does a factor such as `1 + 1e-6`, which is never zero.
 """
 
 import ast
@@ -35,8 +35,14 @@ class _Unguard(ast.NodeTransformer):
         """Leave what stands under a root."""
         return node if "sqrt" in ast.unparse(node.func) else self.generic_visit(node)
 
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+        """Leave a factor in `a *= 1 + 1e-6`."""
+        return node if isinstance(node.op, ast.Mult) and _about_a_number(node.value) else self.generic_visit(node)
+
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        """Drop one side of a sum that guards the other."""
+        """Drop one side of a sum that guards the other; leave a factor."""
+        if isinstance(node.op, ast.Mult) and (_about_a_number(node.left) or _about_a_number(node.right)):
+            return node
         self.generic_visit(node)
         if isinstance(node.op, ast.Add):
             for kept, added in ((node.left, node.right), (node.right, node.left)):
@@ -44,6 +50,12 @@ class _Unguard(ast.NodeTransformer):
                     self.found = True
                     return kept
         return node
+
+
+def _about_a_number(node: ast.expr) -> bool:
+    """Tell whether it is a sum of two numbers, one of them tiny."""
+    sides = (node.left, node.right) if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add) else ()
+    return any(map(_is_tiny, sides)) and any(isinstance(side, ast.Constant) and not _is_tiny(side) for side in sides)
 
 
 def _is_tiny(node: ast.expr) -> bool:
