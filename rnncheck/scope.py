@@ -1,6 +1,6 @@
 """What a green verdict on a file does not cover: what the calls do not reach, what was asked and never shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rnncheck.checks.passes import FAMILIES
 from rnncheck.result import Outcome, Report, Scope, Verdict
@@ -17,9 +17,15 @@ def scope_of(report: Report, adapter: Adapter | None) -> Scope:
     """Tell what of a target `report` is about; without an adapter, every parameter is taken for its own."""
     not_shown = [name for family in ASKED for name in _not_shown(family, report.families.get(family, []))]
     if adapter is None:
-        return Scope(not_shown=tuple(not_shown))
+        return Scope(not_shown=(*not_shown, *_unanswered(report.families.get("forward", []))))
     own = {*ASKED, *(f"d{role}" for role in adapter.roles)}
     return Scope(called(adapter), tuple(adapter.uncalled), tuple(name for name in not_shown if name in own))
+
+
+def _unanswered(forward: Sequence[Outcome]) -> list[str]:
+    """Count the cases to which nothing came back where others were answered: results may end in the middle."""
+    silent = sum(outcome.verdict is Verdict.NOT_SHOWN for outcome in forward)
+    return [f"{silent} of {len(forward)} cases"] if 0 < silent < len(forward) else []
 
 
 def _not_shown(family: str, outcomes: Iterable[Outcome]) -> list[str]:

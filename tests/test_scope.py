@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from rnncheck.check import check_rnn
+from rnncheck.errors import NotShownError
 from rnncheck.implementation import NumpyImpl
 from rnncheck.report import github, json, sentences, terminal
 from rnncheck.result import Comparison, Outcome, Report, Scope, Verdict
@@ -97,6 +98,25 @@ def test_what_was_asked_and_never_shown_is_named(what):
     report = check_rnn(Shows(hidden), select="T=3-B=2-float64 and not state")
     assert report.exit_code == 0
     assert sentences.verdict(report).endswith(f"differ by rounding only{words}")
+
+
+class Ends(NumpyImpl):
+    """Ours, which ends before the last of its cases."""
+
+    name = "ends"
+
+    def run(self, case):
+        if len(case.x) > 5:
+            raise NotShownError("the results hold no answer to this case")
+        return super().run(case)
+
+
+@pytest.mark.parametrize(("select", "words"), [("T=5 or T=7", "cases not shown)"), ("T=5", "rounding only")])
+def test_cases_without_an_answer_are_counted_in_the_verdict(select, words):
+    """Results of which a part is missing are no results of all."""
+    report = check_rnn(Ends(), select=f"forward and B=3-float64 and ({select})")
+    assert report.exit_code == 0
+    assert sentences.verdict(report).endswith(words)
 
 
 def test_what_was_not_asked_is_not_missed():
