@@ -90,6 +90,11 @@ def test_form_is_judged_before_any_number(wrong, words):
     assert found == Comparison("dW_hh", Verdict.FAILED, error=np.inf, rule="form", reason=words)
 
 
+def test_a_single_number_that_is_not_finite_has_no_place():
+    found = next(c for c in compare(CASE, candidate(loss=np.asarray(np.nan)), answer()) if c.array == "loss")
+    assert found.reason == "is nan, expected finite numbers"
+
+
 def test_a_missing_array_is_not_shown_and_never_skipped():
     by_us, by_oracle = candidate(), answer()
     del by_us["dh"]

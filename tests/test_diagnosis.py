@@ -450,6 +450,27 @@ def test_whatever_comes_back_is_survived(how: Callable[[dict[str, Any]], Any], w
     assert any(words in line for line in likely_cause(found)), likely_cause(found)
 
 
+def test_what_ends_every_call_is_told_once() -> None:
+    class Ends:
+        name = "ends"
+
+        def run(self, case: Case) -> Trace:
+            raise RuntimeError("it is started no more")
+
+    assert len(quick(Ends()).causes) == 1
+
+
+@pytest.mark.parametrize("rounded", [True, False], ids=["rounded", "a little off"])
+def test_seven_digits_are_said_to_be_rounded_only_where_they_are(rounded: bool) -> None:
+    def lose(t: dict[str, Any]) -> None:
+        if "dW_hh" in t:
+            array = t["dW_hh"]
+            t["dW_hh"] = array.astype(np.float32).astype(array.dtype) if rounded else array * (1 + 1e-7)
+
+    lines = likely_cause(quick(spoilt(lose)))
+    assert any(("it is rounded to float32" if rounded else "as if something in it") in line for line in lines), lines
+
+
 def test_sums_that_grew_before_are_recognised() -> None:
     program = get("gradients-add-up-over-calls").build()
     program.run(probes(Manner())[1].case)

@@ -61,7 +61,8 @@ def diagnose(
             if whole:
                 causes, found = [], again
         network = explanation if kind == "rnn" else network
-        causes += [c for c in found if not c.name or c.name not in [known.name for known in causes]]
+        told = {cause.name or cause.what for cause in causes}  # what ends every call does so in every kind of case
+        causes += [c for c in found if (c.name or c.what) not in told]
         if not whole:
             located += [] if unexplained and kind == "sample" else _located(observed, kind)
             unexplained += _arrays(wrong)

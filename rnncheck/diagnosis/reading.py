@@ -60,7 +60,7 @@ def read(relation: Relation) -> Reading | None:
         return None
     change = f"{r.left} = {say(dict(r.right), r.sizes)}"
     if off <= SINGLE:
-        what = f"{r.left} follows its formula to seven digits only: something before it is rounded to float32"
+        what = f"{r.left} follows its formula to seven digits only, as if something before it were rounded to float32"
         return Reading(r.array, what, "keep the dtype of the parameters; no astype, no float32 buffer")
     steps = _wrong_steps(r, expected) if r.timed else []
     found = fit(r.observed, r.terms, r.most)

@@ -47,9 +47,16 @@ def read_sums(t: Table) -> Iterator[Reading]:
         if off <= 1e-10:
             continue
         if off <= SINGLE:
-            yield Reading(name, f"{name} is right to seven digits only: it is rounded to float32", "keep the dtype")
+            yield Reading(name, f"{name} is right to seven digits only{_rounded(t.shown[name])}", "keep the dtype")
             continue
         yield _read_sum(t, name, node, gradients, sources, lag)
+
+
+def _rounded(array: Array) -> str:
+    """Say how digits were lost: every number of an array that was rounded to float32 is one of float32."""
+    if np.array_equal(array, array.astype(np.float32)):
+        return ": it is rounded to float32"
+    return ", as if something in it were rounded to float32"
 
 
 def _at_tokens(t: Table, gradients: Array, tokens: Array) -> Array:

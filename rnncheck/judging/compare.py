@@ -76,7 +76,7 @@ def _judge_form(case: Case, candidate: np.ndarray, shape: tuple[int, ...], dtype
         return f"is {candidate.dtype}, expected {expected}: the case's dtype is kept throughout"
     if candidate.dtype.kind == "f" and not np.isfinite(candidate).all():
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(candidate))[0])
-        return f"is {candidate[at]} at {list(at)}, expected finite numbers"
+        return f"is {candidate[at]}{f' at {list(at)}' if at else ''}, expected finite numbers"
     return ""
 
 
