@@ -208,6 +208,17 @@ def test_extended_precision_agrees_with_double():
     assert verdict_of(pass_checks([Source.of(CASE)]), Rounded(ExtendedPrecision())) is Verdict.PASSED
 
 
+def test_a_trace_without_arrays_is_not_shown_and_no_mistake_of_ours():
+    class Silent:
+        name = "silent"
+
+        def run(self, case):
+            return {}
+
+    found = outcomes(state_checks([CASE]), Silent())
+    assert found[f"state-repeatable[{CASE.name}]"].verdict is Verdict.NOT_SHOWN
+
+
 def test_a_check_that_compares_nothing_has_failed():
     outcome = run_check(Check("empty", "none", lambda bench: []), Bench(NumpyImpl(), SelfOracle()))
     assert outcome.verdict is Verdict.FAILED

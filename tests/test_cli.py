@@ -682,6 +682,18 @@ def test_a_full_disk_under_standard_output_is_no_verdict(tmp_path: Path, argumen
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdin", "stdout", "stderr")], ids=" ".join)
+def test_streams_that_the_caller_has_closed_change_no_exit_code(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, streams: tuple[str, ...]
+) -> None:
+    for name in streams:
+        monkeypatch.setattr(sys, name, None)  # as Python leaves it after `2>&-`
+    assert main(["verify"]) == 0
+    assert main(["verify", "--nonsense"]) == 2
+    for name in streams:
+        getattr(sys, name).close()
+
+
 @POSIX
 def test_control_c_is_one_line_and_no_verdict(tmp_path: Path) -> None:
     process = start(["verify", "--seed", "99"], tmp_path)

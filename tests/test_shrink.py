@@ -10,7 +10,7 @@ import pytest
 from rnncheck.cases.make import Design, make_rnn_case
 from rnncheck.cases.shrink import right_trace, shrink
 from rnncheck.cli import main
-from rnncheck.report.repro import script
+from rnncheck.report.repro import RUN_IT, is_script, script
 from rnncheck.textbook import Textbook
 
 CASE = make_rnn_case(Design(T=9, B=3, H=7, V=5), seed=1)
@@ -98,3 +98,12 @@ def test_the_script_finds_the_target_from_any_folder(name, tmp_path, monkeypatch
     run = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
     assert "difference:" in run.stdout
+
+
+def test_only_the_beginning_of_a_regular_file_tells_a_script(tmp_path):
+    """A pipe would wait for its writer, and /dev/full be read until no memory is left."""
+    file = tmp_path / "repro.py"
+    for text, expected in ((f'"""{RUN_IT} fails."""', True), ("x = 1", False), (" " * 2000 + RUN_IT, False)):
+        file.write_text(text, "utf-8")
+        assert is_script(file) is expected
+    assert not is_script(tmp_path)

@@ -45,6 +45,8 @@ def _repeatable(bench: Bench, case: Case, other: Case) -> list[Comparison]:
     """Ask twice with another case in between. The first result is copied: it may not be written into later either."""
     first = bench.run(case)
     kept = {name: np.array(array) for name, array in first.items()}
+    if not kept:
+        raise NotShownError("no array is shown")
     bench.run(other)
     overwritten = [name for name, array in first.items() if not _same(kept[name], array)]
     leak = "differs between two equal calls: state leaks from call to call"

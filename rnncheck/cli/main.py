@@ -3,9 +3,11 @@
 No command imports NumPy or torch before it runs: help is quick, and threads are pinned before BLAS is loaded.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -64,11 +66,22 @@ def _front(
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_what_is_closed()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack what a text file holds
     pin(None)
     return exit_code(lambda: _invoke(arguments), arguments)
+
+
+def _open_what_is_closed() -> None:
+    """Give a standard stream that our caller has closed (`2>&-`, a daemon's) an end that swallows everything.
+
+    Python has None in its place, and the next file to be opened would get its number.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 - until the process ends
 
 
 def _flags_take_no_value(command: Any) -> None:

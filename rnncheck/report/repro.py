@@ -35,7 +35,10 @@ print("difference:", found - right, sep="\\n")
 
 def is_script(path: Path) -> bool:
     """Tell whether a file is such a script, which the next one may replace; anything else is somebody's work."""
-    return RUN_IT in path.read_text(encoding="utf-8", errors="replace")[:1000]
+    if not path.is_file():
+        return False  # a pipe waits, and /dev/full never ends
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return RUN_IT in file.read(1000)
 
 
 def script(target: str, case: RNNCase, array: str, right: np.ndarray | None, beside: str = "") -> str:
