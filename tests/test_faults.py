@@ -203,14 +203,16 @@ def test_the_fault_of_the_how_to_page_is_one() -> None:
     """Its title was that of another, and at T = 1, where it was said to be hidden, it is in dh0."""
     page = (Path(__file__).parents[1] / "docs/howto/add-a-fault.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    kept = dict(FAULTS)
+    FAULTS.pop("carry-halved", None)  # whoever follows the page to the letter has it in the catalogue
     titles, before = [f.title for f in FAULTS.values()], set(FAULTS)
     try:
         exec(textwrap.dedent(code), dict(vars(bptt)))
         (name,) = set(FAULTS) - before
         fault = FAULTS[name]
     finally:
-        for added in set(FAULTS) - before:
-            del FAULTS[added]
+        FAULTS.clear()
+        FAULTS.update(kept)
     assert f"`{name}`" in page
     assert fault.title not in titles
     _hold_against_its_claims(fault)

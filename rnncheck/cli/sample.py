@@ -28,7 +28,9 @@ def sample(
     temperature: Annotated[
         float,
         typer.Option(
-            callback=_temperature, metavar="X", help="Below 1 bolder, above 1 wilder; 0 always takes the likeliest."
+            callback=_temperature,
+            metavar="X",
+            help="Below 1 more cautious, above 1 wilder; 0 always takes the likeliest.",
         ),
     ] = 1.0,
     top_k: Annotated[int | None, typer.Option(metavar="K", help="Draw among the K likeliest tokens only.")] = None,
