@@ -76,5 +76,6 @@ def _drawn(report: Report, evidence: Evidence | None) -> dict[str, Any] | None:
         "title": f"{evidence.array} in {evidence.case.name}{where}",
         "heat_map": heat_map(*matrices),
         "longest": evidence.longest,
+        "steps_left_out": evidence.longest_steps[-1:] > (len(evidence.longest_steps),),
         "over_time": error_over_time(evidence.over_time, evidence.longest_steps) if evidence.over_time else "",
     }
