@@ -450,6 +450,21 @@ def test_whatever_comes_back_is_survived(how: Callable[[dict[str, Any]], Any], w
     assert any(words in line for line in likely_cause(found)), likely_cause(found)
 
 
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("carry-not-transposed",), "a program with just this equals"),
+        (("carry-not-transposed", "output-bias-gradient-missing"), "a program with just these 2 equals"),
+    ],
+    ids=["one", "two"],
+)
+def test_the_evidence_says_how_many_faults_it_takes(names: tuple[str, ...], words: str) -> None:
+    faults = [get(name) for name in names]
+    found = quick(combine(*faults) if len(faults) == 2 else faults[0].build())
+    assert sorted(found.names) == sorted(names)
+    assert all(words in cause.evidence for cause in found.causes)
+
+
 def test_what_ends_every_call_is_told_once() -> None:
     class Ends:
         name = "ends"
@@ -460,15 +475,24 @@ def test_what_ends_every_call_is_told_once() -> None:
     assert len(quick(Ends()).causes) == 1
 
 
-@pytest.mark.parametrize("rounded", [True, False], ids=["rounded", "a little off"])
-def test_seven_digits_are_said_to_be_rounded_only_where_they_are(rounded: bool) -> None:
-    def lose(t: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("lose", "words"),
+    [
+        (lambda a: a.astype(np.float32).astype(a.dtype), "to seven digits only: it is rounded to float32"),
+        (lambda a: a * (1 + 1e-7), "to seven digits only, as if something in it were rounded to float32"),
+        (lambda a: a * (1 + 1.5e-9), "to 8 digits only"),
+    ],
+    ids=["rounded", "off in the seventh", "off in the ninth"],
+)
+def test_digits_are_said_to_be_rounded_only_where_they_are(
+    lose: Callable[[np.ndarray], np.ndarray], words: str
+) -> None:
+    def spoil(t: dict[str, Any]) -> None:
         if "dW_hh" in t:
-            array = t["dW_hh"]
-            t["dW_hh"] = array.astype(np.float32).astype(array.dtype) if rounded else array * (1 + 1e-7)
+            t["dW_hh"] = lose(t["dW_hh"])
 
-    lines = likely_cause(quick(spoilt(lose)))
-    assert any(("it is rounded to float32" if rounded else "as if something in it") in line for line in lines), lines
+    lines = likely_cause(quick(spoilt(spoil)))
+    assert any(line.strip().endswith(f"dW_hh is right {words}") for line in lines), lines
 
 
 def test_sums_that_grew_before_are_recognised() -> None:

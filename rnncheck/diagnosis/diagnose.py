@@ -161,7 +161,7 @@ def _by_catalogue(
             same = tuple(" + ".join(sorted(set(e) - common)) for e in others)
         array = _corrupted(observed, kind, fault.corrupts)
         read = [r for r in readings if r.explained and (r.array == array or _matches(r.array, fault.corrupts))]
-        evidence = "; ".join([*(r.what for r in read[:1]), _extent(observed, kind)])
+        evidence = "; ".join([*(r.what for r in read[:1]), _extent(observed, kind, len(first))])
         steps = read[0].steps if read else ()
         causes.append(Cause(fault.title, array, fault.cure, evidence, name, same, steps, fault.convention))
     return sorted(causes, key=lambda c: rank(c.array))
@@ -178,10 +178,11 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _extent(observed: Observation, kind: str) -> str:
+def _extent(observed: Observation, kind: str, faults: int = 1) -> str:
+    these = "this" if faults == 1 else f"these {faults}"
     seen = observed.of_kind(kind)
     arrays = sum(of_first_call(n) for s in seen for n in s.arrays)
-    return f"a program with just this equals yours in all {arrays} arrays of {len(seen)} probes"
+    return f"a program with just {these} equals yours in all {arrays} arrays of {len(seen)} probes"
 
 
 def _arrays(wrong: Sequence[Seen]) -> list[str]:

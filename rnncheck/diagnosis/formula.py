@@ -9,15 +9,24 @@ from itertools import combinations
 
 import numpy as np
 
-__all__ = ["SINGLE", "distance", "fit", "number", "say"]
+__all__ = ["HALF_SINGLE", "SINGLE", "distance", "fit", "nearly", "number", "say"]
 
 EXACT = 1e-9
 """Relative error up to which a formula in float64 is the one that was computed."""
 SINGLE = 2e-6
 """The same where something was rounded to float32 on the way."""
+HALF_SINGLE = 1e-8
+"""Below this, a difference is too small for a rounding to float32: the largest of many numbers is off by 3e-8 or so."""
 
 Terms = Mapping[str, np.ndarray]
 Formula = dict[str, float]
+
+
+def nearly(off: float, what: str) -> str:
+    """Say to how many digits something is right, and whether they are as few as in float32."""
+    if off < HALF_SINGLE:
+        return f"to {int(-np.log10(off))} digits only"
+    return f"to seven digits only, as if {what} were rounded to float32"
 
 
 def fit(observed: np.ndarray, terms: Terms, most: int = 3, error: float = EXACT) -> list[Formula]:

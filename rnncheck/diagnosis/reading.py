@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnncheck.diagnosis.formula import SINGLE, distance, fit, say
+from rnncheck.diagnosis.formula import HALF_SINGLE, SINGLE, distance, fit, nearly, say
 
 __all__ = ["Reading", "Relation", "read"]
 
@@ -60,8 +60,9 @@ def read(relation: Relation) -> Reading | None:
         return None
     change = f"{r.left} = {say(dict(r.right), r.sizes)}"
     if off <= SINGLE:
-        what = f"{r.left} follows its formula to seven digits only, as if something before it were rounded to float32"
-        return Reading(r.array, what, "keep the dtype of the parameters; no astype, no float32 buffer")
+        what = f"{r.left} follows its formula {nearly(off, 'something before it')}"
+        cure = "keep the dtype of the parameters; no astype, no float32 buffer"
+        return Reading(r.array, what, change if off < HALF_SINGLE else cure)
     steps = _wrong_steps(r, expected) if r.timed else []
     found = fit(r.observed, r.terms, r.most)
     if found:

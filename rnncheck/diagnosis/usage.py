@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnncheck.diagnosis.formula import SINGLE, distance
+from rnncheck.diagnosis.formula import HALF_SINGLE, SINGLE, distance, nearly
 from rnncheck.diagnosis.pattern import also, heard, say_pattern
 from rnncheck.diagnosis.reading import Reading
 from rnncheck.diagnosis.table import Table
@@ -47,16 +47,17 @@ def read_sums(t: Table) -> Iterator[Reading]:
         if off <= 1e-10:
             continue
         if off <= SINGLE:
-            yield Reading(name, f"{name} is right to seven digits only{_rounded(t.shown[name])}", "keep the dtype")
+            cure = f"{name} = {_right(name, node)[0]}" if off < HALF_SINGLE else "keep the dtype"
+            yield Reading(name, f"{name} is right {_digits(t.shown[name], off)}", cure)
             continue
         yield _read_sum(t, name, node, gradients, sources, lag)
 
 
-def _rounded(array: Array) -> str:
+def _digits(array: Array, off: float) -> str:
     """Say how digits were lost: every number of an array that was rounded to float32 is one of float32."""
     if np.array_equal(array, array.astype(np.float32)):
-        return ": it is rounded to float32"
-    return ", as if something in it were rounded to float32"
+        return "to seven digits only: it is rounded to float32"
+    return nearly(off, "something in it")
 
 
 def _at_tokens(t: Table, gradients: Array, tokens: Array) -> Array:
