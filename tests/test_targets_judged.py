@@ -357,6 +357,71 @@ def test_code_that_raises_in_some_cases_differs(tmp_path):
     assert not report.crash
 
 
+TWO_VOCABULARIES = """
+import numpy as np
+class RNN:
+    def __init__(self, I, H, V):
+        self.W_xh, self.W_hh, self.W_hy = np.ones((H, I)), np.ones((H, H)), np.ones((V, H))
+        self.b_h, self.b_y = np.zeros(H), np.zeros(V)
+    def forward(self, x, h0):
+        self.x, self.h, self.p = x, [h0], []
+        for t in range(len(x)):
+            self.h.append(np.tanh(self.W_xh.T[x[t]] + self.h[t] @ self.W_hh.T + self.b_h))
+            e = np.exp(self.h[-1] @ self.W_hy.T + self.b_y)
+            self.p.append(e / e.sum(-1, keepdims=True))
+        return np.array(self.p)
+    def backward(self, y):
+        g = {f"d{n}": np.zeros_like(getattr(self, n)) for n in ("W_xh", "W_hh", "b_h", "W_hy", "b_y")}
+        dh_next = 0
+        for t in reversed(range(len(y))):
+            dz = self.p[t] - np.eye(len(self.b_y))[y[t]]
+            g["dW_hy"] += dz.T @ self.h[t + 1]; g["db_y"] += dz.sum(0)
+            da = (dz @ self.W_hy + dh_next) * (1 - self.h[t + 1] ** 2)
+            np.add.at(g["dW_xh"].T, self.x[t], da)
+            g["dW_hh"] += da.T @ self.h[t]; g["db_h"] += da.sum(0)
+            dh_next = da @ self.W_hh
+        return g
+"""
+TARGETS_FOR_INPUTS = TWO_VOCABULARIES.replace("self.x[t], da)", "y[t], da)")
+INPUTS_AS_OUTPUTS = TWO_VOCABULARIES.replace(
+    'np.add.at(g["dW_xh"].T, self.x[t], da)', 'g["dW_xh"] += da.T @ np.eye(len(self.b_y))[self.x[t]]'
+)
+
+
+def test_a_backward_pass_that_raises_for_few_inputs_is_judged_where_it_does_not(tmp_path):
+    """Of seven targets two are no inputs: the verdict was AGREE, gradients not shown."""
+    assert check(network(tmp_path, TWO_VOCABULARIES)).exit_code == 0
+    assert TARGETS_FOR_INPUTS != TWO_VOCABULARIES
+    report = check(network(tmp_path, TARGETS_FOR_INPUTS, "wrong.py"))
+    assert report.exit_code == 1
+    assert {outcome.earliest.array for outcome, _ in report.failures} == {"dW_xh"}
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_backward_pass_that_is_right_where_it_does_not_raise_is_told_by_its_line(isolated, tmp_path):
+    assert INPUTS_AS_OUTPUTS != TWO_VOCABULARIES
+    path = network(tmp_path, INPUTS_AS_OUTPUTS)
+    with pytest.raises(UserError) as refused:
+        load_target(str(path), isolated=isolated)
+    assert not isinstance(refused.value, NotJudgedError)
+    line = 1 + next(n for n, code in enumerate(path.read_text("utf-8").splitlines()) if "da.T @ np.eye" in code)
+    assert "class RNN runs at some sizes only: its backward pass raised ValueError" in str(refused.value)
+    assert f"(line {line}) at T = 3, B = 10, I = 5, H = 8, V = 7" in str(refused.value)
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_call_that_raises_and_has_no_right_gradient_elsewhere_is_not_called_wrong(isolated, tmp_path):
+    """What this backward pass wants is unknown: it may be right when it is called as its author meant."""
+    unlike = TARGETS_FOR_INPUTS.replace(
+        "dz = self.p[t] - np.eye(len(self.b_y))[y[t]]", "dz = self.p[t] ** 2 + self.x[-1][:, None]"
+    )
+    assert unlike != TARGETS_FOR_INPUTS
+    with pytest.raises(
+        NotJudgedError, match=r"could not be called: its backward pass raised IndexError: .* \(line 22\)"
+    ):
+        load_target(str(network(tmp_path, unlike)), isolated=isolated)
+
+
 def test_a_backward_pass_without_result_is_not_taken_for_right(tmp_path):
     """Where no gradient is found, there is nothing to agree about."""
     text = (TARGETS / "column_class.py").read_text("utf-8")

@@ -15,6 +15,7 @@ from rnncheck.targets.asked import asked_for
 from rnncheck.targets.candidates import Candidate, candidates
 from rnncheck.targets.constants import size_constants
 from rnncheck.targets.conventions import layouts
+from rnncheck.targets.crash import Crash, crash_of
 from rnncheck.targets.guards import guarded
 from rnncheck.targets.kinds import OPTIMISER, another_kind
 from rnncheck.targets.layout import axes_of
@@ -27,7 +28,7 @@ from rnncheck.targets.shelf import ZERO
 from rnncheck.targets.source import Source
 from rnncheck.targets.survey import survey
 from rnncheck.targets.trial import PROBE, Trial, forward_only, right_at_one_step, try_out
-from rnncheck.targets.trouble import lines_in, misread
+from rnncheck.targets.trouble import lines_in, misread, told
 from rnncheck.targets.uncalled import uncalled
 from rnncheck.targets.ways import NoWayError, Way, nonlinearities, ways
 
@@ -49,6 +50,8 @@ def find(source: Source, name: str | None = None) -> Trial:
     ------
     NotJudgedError
         If nothing can be called, with what is missing; if it is an LSTM or a GRU.
+    UserError
+        If its backward pass is right at some sizes, and raises at others.
     """
     search = _Search(source, name)
     found = search.best()
@@ -75,8 +78,8 @@ class _Search:
         self.strangers: list[str] = []  # arrays that no role was found for
         self.complaint, self.furthest = "", (-1, 0)  # what was raised by the attempt that came furthest
         self.tried: Candidate | None = None  # and what it called
-        self.crashed: Trial | None = None  # what raised in the backward pass, at the line that came furthest
-        self.crashed_at = -1
+        self.crashed: Crash | None = None  # what raised in the backward pass, and is known best
+        self.crashed_at = (0.0, -1)  # what it is worth where it does not raise, and the line that came furthest
         self.silent: dict[tuple[str, ...], str] = {}  # calls that run forward rightly, and back, and show no gradients
         self.kind = ""  # what else than a plain RNN it may be
         self.unlike = ""  # what runs, and computes something else
@@ -94,8 +97,8 @@ class _Search:
         if found is not None and self._is_rnn(*found):
             return found[0]
         came_through = {*self.silent, *([] if found is None else [found[0].candidate.calls])}
-        if self.crashed is not None and self.crashed.candidate.calls not in came_through:
-            return self.crashed  # its forward pass is right, and its backward pass does not run
+        if self.crashed is not None and self.crashed.forward.candidate.calls not in came_through:
+            return self.crashed.judged()  # its forward pass is right, and its backward pass does not run
         raise NotJudgedError(why_not(self))
 
     def _is_rnn(self, trial: Trial, way: Way) -> bool:
@@ -193,11 +196,8 @@ class _Search:
             self._note(error, candidate, reached)
             if reached == 0 and not re.search(r"\b(y|dlogits|dh)\b", first):
                 self._dead.add(shared)  # no layout of the targets will help
-            if reached and (line := max(lines_in(self.source.path, error), default=0)) > self.crashed_at:
-                with suppress(Exception):
-                    forward = forward_only(adapter, candidate, self.work, B)
-                    if forward is not None:
-                        self.crashed_at, self.crashed = line, None if misread(error, self.source.text) else forward
+            if reached:
+                self._look_at_crash(error, adapter, candidate, B, globals_)
             return None, True
         if trial is None and candidate.calls not in self.silent:
             with suppress(Exception), at_most():
@@ -206,14 +206,26 @@ class _Search:
                     self.silent[candidate.calls] = candidate.label
         return trial, False
 
+    def _look_at_crash(self, error: Exception, adapter: Adapter, candidate: Candidate, B: int, names: set[str]) -> None:
+        """Keep what raised in the backward pass if more is right of it where it does not, or if it came further."""
+        line = max(lines_in(self.source.path, error), default=0)
+        worth, furthest = self.crashed_at
+        if line <= furthest and (worth or isinstance(error, TimeoutError)):
+            return
+        with suppress(Exception):
+            crash = crash_of(error, adapter, candidate, self.work, B, names)
+            ours = misread(error, self.source.text)
+            at = (0.0 if crash is None or ours else crash.worth, line)
+            if crash is not None and at > self.crashed_at:
+                self.crashed_at, self.crashed = at, None if ours else crash
+
     def _note(self, error: Exception, candidate: Candidate, reached: int) -> None:
         """Remember what the attempt that came furthest ran into: it is likely the file's own mistake."""
         lines = lines_in(self.source.path, error)
         far = (reached, lines[0] if lines else 0)
         if far > self.furthest or not self.complaint:
-            place = f" (line {lines[-1]})" if lines else ""
             self.furthest, self.tried = far, candidate
-            self.complaint = f"it raised {type(error).__name__}: {error}{place}"
+            self.complaint = f"it raised {told(error, self.source.path)}"
 
 
 def _credible(trial: Trial, way: Way) -> bool:

@@ -98,8 +98,7 @@ def probe(
     It is one for all files that are read in a process, so they are to be given copies.
     """
     I, H, V = sizes
-    kind = "dense" if inputs == "vectors" else "ids"
-    design = Design(PROBE["T"], B, H, V, I, inputs=kind, no_token=False, h0=h0)
+    design = Design(PROBE["T"], B, H, V, I, inputs="dense" if inputs == "vectors" else "ids", no_token=False, h0=h0)
     case = make_rnn_case(design, seed=3)
     rng = np.random.default_rng(4)
     params = dict(case.params) | {"W_xh": rng.normal(size=(H, I)) / 2}
@@ -113,16 +112,20 @@ def probe(
     return case, Answers(case.sizes, steps.run_rnn(case), task)
 
 
-def problem_for(adapter: Adapter, B: int) -> tuple[RNNCase, Answers]:
-    """Return the trial problem that an adapter can express."""
+def problem_for(adapter: Adapter, B: int, alike: bool = False) -> tuple[RNNCase, Answers]:
+    """Return the trial problem that an adapter can express; `alike`, with as many inputs as outputs."""
     biases = tuple(b for b in ("b_h", "b_y") if b in adapter.roles or (b == "b_y" and "W_hy" not in adapter.roles))
     inputs = "ids" if adapter.takes_ids else "vectors"
-    return probe(inputs, adapter.nonlinearity, adapter.task, B, biases, adapter.takes_h0, sizes_of(adapter))
+    I, H, V = sizes_of(adapter)
+    sizes = (V if alike else I, H, V)
+    return probe(inputs, adapter.nonlinearity, adapter.task, B, biases, adapter.takes_h0, sizes)
 
 
-def try_out(adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globals_: set[str]) -> Trial | None:
+def try_out(
+    adapter: Adapter, candidate: Candidate, work: Adapted, B: int, globals_: set[str], alike: bool = False
+) -> Trial | None:
     """Call, recognise, and count; None if nothing comes back that could be judged. What the calls raise is raised."""
-    case, answers = problem_for(adapter, B)
+    case, answers = problem_for(adapter, B, alike)
     work.change(adapter)
     if candidate.uses & {"dlogits", "dh"}:
         adapter = _see_forward(adapter, candidate, work, case, answers)[0]
@@ -212,11 +215,8 @@ def _best_scale(
     right = {scale: _right(trace, answers) for scale, trace in traces.items()}
     best = max(scales, key=lambda scale: len(right[scale]))
     other_loss = ["loss"] if "loss" in found.right and "loss" not in adapter.trace else []
-    return _count(replace(adapter, grad_scale=_tidy(best)), candidate, unscaled, right[best] + other_loss)
-
-
-def _tidy(scale: str) -> str:
-    return {"-(1)": "-1", "-(T)": "-T"}.get(scale, scale)
+    tidy = {"-(1)": "-1", "-(T)": "-T"}.get(best, best)
+    return _count(replace(adapter, grad_scale=tidy), candidate, unscaled, right[best] + other_loss)
 
 
 def _right(trace: Mapping[str, np.ndarray], answers: Answers) -> list[str]:

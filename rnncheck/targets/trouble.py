@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-__all__ = ["lines_in", "misread"]
+__all__ = ["lines_in", "misread", "told"]
 
 MISSES = (
     r"'(int|float|list)' object|too many indices for array|only integers, slices"
@@ -19,6 +19,12 @@ def lines_in(path: Path, error: Exception) -> list[int]:
     """Return the lines of a file that an error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
     return [f.lineno or 0 for f in frames if f.filename == str(path)]
+
+
+def told(error: Exception, path: Path) -> str:
+    """Say what was raised, and at which line of a file."""
+    lines = lines_in(path, error)
+    return f"{type(error).__name__}: {error}" + (f" (line {lines[-1]})" if lines else "")
 
 
 def misread(error: Exception, text: str) -> bool:
