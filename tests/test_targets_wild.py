@@ -351,6 +351,47 @@ def test_only_guards_are_left_out(code, without):
     assert ast.unparse(tree) == ast.unparse(ast.parse(without))
 
 
+STEPS = [
+    "def f(w):\n    return (J(w + eps) - J(w - eps)) / (2 * eps)",
+    "def f(w):\n    for w[0] in (kept + eps, kept - eps):\n        J(w)",
+    "def f(w):\n    w[0] = kept + 1e-06\n    high = J(w)\n    w[0] = kept - 1e-06\n    return (high - J(w)) / 2e-06",
+    "def f(w):\n    w[0] = kept + eps\n    return (J(w) - low) / eps",
+    "w[0] = kept + 1e-06\nd = (J(w) - low) / 1e-06",
+    "w[0] = eps + kept\nd = (J(w) - low) / (2 * eps)",
+]
+GUARDS = [
+    "def f(p):\n    return np.log(p + eps)\ndef g(p):\n    return p - eps",
+    "def f(p, n):\n    p[0] = kept + eps\n    return p / n",
+    "def f(p):\n    p[0] = p[0] / (p.sum() + eps)\n    return np.clip(p, eps, 1 - eps)",
+    "def f(p):\n    p[0] = e + eps\n    return p / (s + eps)",
+]
+
+
+@pytest.mark.parametrize("code", STEPS)
+def test_the_step_of_a_numerical_gradient_is_no_guard(code):
+    tree = ast.parse(code)
+    assert not guarded(tree)
+    unguard(tree)
+    assert ast.dump(tree) == ast.dump(ast.parse(code))
+
+
+@pytest.mark.parametrize("code", GUARDS)
+def test_a_guard_beside_other_tiny_numbers_is_one(code):
+    tree = ast.parse(code)
+    assert guarded(tree)
+    unguard(tree)
+    assert "+" not in ast.unparse(tree)
+
+
+def test_a_file_that_checks_itself_is_not_said_to_guard_its_loss(tmp_path):
+    """Every exercise has a numerical gradient: the notes said that its loss was judged without tiny numbers."""
+    own = "\ndef numerical(f, w, eps=1e-6):\n    return (f(w + eps) - f(w - eps)) / (2 * eps)\n"
+    report = checked(tmp_path, ONE_LIST + own)
+    assert report.exit_code == 0, report.failures
+    assert not any("convention" in note or "log(0)" in note for note in report.notes)
+    assert any("convention" in note for note in checked(tmp_path, GUARDED + own).notes)
+
+
 TIED = """
 import numpy as np
 class Tied:
