@@ -1,7 +1,8 @@
 """Adapters: written by hand, written out, read back; and the commands `check` and `new` around them."""
 
 import json
-from dataclasses import asdict, replace
+import re
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from rnncheck.shipped import shipped
 from rnncheck.target import load_target
 from rnncheck.targets import Adapter
 from rnncheck.targets.describe import SKELETON, assumptions, source_text
+from rnncheck.targets.handwritten import defines_adapter
 from rnncheck.targets.load import load
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.source import read_source
@@ -179,6 +181,7 @@ def test_an_adapter_is_read_and_not_run(tmp_path):
 
 
 LEAST = {"source": "a.py", "calls": [], "params": {}}
+BATCH = LEAST | {"calls": ["out = rnn.forward(x, h0=h0)", "grads = rnn.backward(y)"]}
 
 
 @pytest.mark.parametrize(
@@ -208,6 +211,11 @@ LEAST = {"source": "a.py", "calls": [], "params": {}}
             LEAST | {"fixed": {"H": 0}},
             "fixed is {'H': 0}, expected sizes by name, such as {'H': 100}: H, V or I, each from",
         ),
+        (BATCH | {"axes": {"x": "T B"}}, "axes has no 'y', which a call uses: add its layout, such as 'y': 'T B'"),
+        (
+            BATCH | {"axes": {"x": "T B", "y": "T B"}},
+            "axes has no 'h0', which a call uses: add its layout, such as 'h0'",
+        ),
     ],
 )
 def test_mistakes_in_an_adapter_are_named(values, message):
@@ -215,6 +223,17 @@ def test_mistakes_in_an_adapter_are_named(values, message):
         adapter_from(values, "adapter.py")
     assert str(refused.value).startswith("adapter.py: ")
     assert message in str(refused.value)
+
+
+def test_a_layout_that_no_call_needs_may_be_left_out():
+    """A call without them, and one sequence, which is what a layout that is left out says."""
+    both = {"y": "T B", "h0": "B N"}
+    for values in (
+        BATCH | {"axes": {"x": "T B", **both}},
+        LEAST | {"axes": {"x": "T B"}},
+        BATCH | {"axes": {"x": "T"}},
+    ):
+        assert adapter_from(values, "adapter.py") == Adapter(**values)
 
 
 def test_every_field_may_be_what_it_is_said_to_be():
@@ -251,14 +270,21 @@ def test_a_file_may_have_names_that_are_ours(tmp_path):
     assert "clipping" in report.families
 
 
+LISTED = {"calls": list(SKELETON.calls), "memory": [], "uncalled": []}
+
+
 def test_new_writes_every_field_and_overwrites_nothing(tmp_path, capsys):
     path = tmp_path / "mine.py"
     (tmp_path / "their.py").write_text("", "utf-8")
     assert main(["new", str(path), "--for", "their.py"]) == 0
     text = path.read_text("utf-8")
     assert "source='their.py'" in text
-    for field in ("make", "sizes", "params", "calls", "axes", "trace", "grads"):
-        assert f"\n    {field}=" in text
+    for field in fields(Adapter):
+        comment = "" if field.name == "source" else r"\n    # .{10,}"
+        assert re.search(rf"{comment}\n    {field.name}=", text), field.name
+    assert adapter_from(defines_adapter(read_source(path)), "mine.py") == replace(SKELETON, source="their.py", **LISTED)
+    found = source_text(SKELETON, "found.py", "")
+    assert "targets=" not in found  # what was found by trying is told without what is usual
     assert main(["new", str(path)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert main(["new", str(tmp_path / "mine.txt")]) == 2

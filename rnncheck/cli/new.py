@@ -33,7 +33,7 @@ def new(
     if file.exists():
         raise UserError(f"{file} exists already and is left as it is; choose another name")
     skeleton = SKELETON if source is None else replace(SKELETON, source=_source(file, source))
-    write_text(file, source_text(skeleton, file.name, "Fill in what is yours."))
+    write_text(file, source_text(skeleton, file.name, "Fill in what is yours.", whole=True))
     typer.echo(f"fill in {file}, then: rnncheck check {file}")
 
 

@@ -23,6 +23,7 @@ COMMENTS = {
     "axes": "layouts: T time, B batch, N the vector, 1 a single one; without B: one sequence at a time",
     "trace": "where the other results are after the calls: h, logits or p (probabilities), loss, dx, dh0",
     "grads": "where the gradients are after the calls, or 'difference': only applied, read off the weights",
+    "targets": f"'classes': softmax and cross-entropy; or {', '.join(map(repr, KINDS))}",
     "nonlinearity": "of the states: tanh, relu or sigmoid",
     "task": "'every step' has a target, or the 'last step' only",
     "loss_scale": "times this, the loss is that summed over time and batch",
@@ -135,15 +136,16 @@ def _gradients(adapter: Adapter) -> str:
     return f"gradients {where}{given}{negated}{of}"
 
 
-def source_text(adapter: Adapter, file: str, origin: str) -> str:
-    """Return the adapter as a Python file, each line with what it means."""
+def source_text(adapter: Adapter, file: str, origin: str, whole: bool = False) -> str:
+    """Return the adapter as a Python file, each line with what it means; `whole`, with every field it could have."""
     defaults = {f.name: f.default for f in fields(Adapter)}
     order = ["source", "make", "sizes", "params", "calls", "axes", "nonlinearity", "task", "trace", "grads"]
     names = order + [f.name for f in fields(Adapter) if f.name not in order]
     lines = [HEAD.format(source=adapter.source, file=file, origin=origin)]
     for name in names:
         value: Any = getattr(adapter, name)
-        if name not in ("source", "params", "calls") and (not value or value == defaults[name]):
+        needed = whole or name in ("source", "params", "calls")
+        if not needed and (not value or value == defaults[name]):
             continue
         value = dict(value) if isinstance(value, dict) else list(value) if isinstance(value, tuple) else value
         if name in COMMENTS:
@@ -178,4 +180,4 @@ SKELETON = Adapter(
     loss_scale="1",
     grad_scale="1",
 )
-"""What `rnncheck new` writes: every field, to be edited."""
+"""What `rnncheck new` writes, with every field, to be edited."""

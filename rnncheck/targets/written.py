@@ -15,6 +15,8 @@ __all__ = ["adapter_from"]
 ROLES = ("W_xh", "W_hh", "b_h", "W_hy", "b_y", "h0")
 RESULTS = (*ORDER, "p")
 AXES = ("T", "B", "N", "1")
+BATCHES = {"y": "T B", "h0": "B N"}
+"""What is left out is that of one sequence, and where x is a batch nobody can want that."""
 
 
 def adapter_from(values: Mapping[str, Any], file: str) -> Adapter:
@@ -33,7 +35,13 @@ def adapter_from(values: Mapping[str, Any], file: str) -> Adapter:
     for name, value in values.items():
         if rule := _rule(name, value):
             raise UserError(f"{file}: {name} is {value!r:.80}, expected {rule}")
-    return Adapter(**values)
+    adapter = Adapter(**values)
+    for name, layout in BATCHES.items():
+        if adapter.batched and adapter.mentions(name) and name not in adapter.axes:
+            raise UserError(
+                f"{file}: axes has no {name!r}, which a call uses: add its layout, such as '{name}': '{layout}'"
+            )
+    return adapter
 
 
 def _rule(name: str, value: Any) -> str:
