@@ -94,6 +94,23 @@ MISTAKES = {
         ("carry = da @ p.w_rec.T", "carry = da @ p.w_rec", 2, "dW_xh"),
         ("g.b_rec += da.sum(axis=0)", "g.b_rec = da.sum(axis=0)", 2, "db_h"),
     ],
+    "loss_of_outputs": [
+        ("return -sum(", "return -3 * sum(", 1, "loss"),
+        ("for t in range(len(targets)))", "for t in range(1, len(targets)))", 1, "loss"),
+    ],
+    "loss_of_targets": [
+        ("- z[y[t]]", "- z[y[t - 1]]", 2, "loss"),
+        ("return total / len(y)", "return total / 2", 1, "loss"),
+    ],
+    "loss_with_gradient": [
+        (
+            "return -log_p[b, t, y].mean(), dlogits / y.size",
+            "return -log_p[b, t, y].mean(), dlogits / len(y)",
+            2,
+            "dW_hy",
+        ),
+        ("dlogits[b, t, y] -= 1", "dlogits[b, t, y] -= 0.5", 1, "dW_hy"),
+    ],
     "momentum": [
         ("dh = self.W_hh.T @ da", "dh = self.W_hh @ da", 2, "dW_xh"),
         ("self.W_hh @ hs[-1] + self.b_h", "self.b_h", 2, "loss"),  # its gradients are judged after that
@@ -181,3 +198,56 @@ def test_a_step_with_a_decay_of_the_weights_is_neither_right_nor_wrong(tmp_path)
     network.write_text(text.replace("self.lr * g\n", "self.lr * (g + 1e-4 * getattr(self, k))\n"), "utf-8")
     with pytest.raises(UserError, match=r"\(a rate or weights that decay\?\)"):
         load_target(str(network), isolated=False)
+
+
+NO_CROSS_ENTROPY = {
+    "a penalty on the weights": ("return -sum(", "return 1e-3 * np.sum(self.W**2) - sum("),
+    "a perplexity": ("return -sum(", "return np.exp(1 / len(targets)) ** -sum("),
+    "bits": ("np.log(ps", "np.log2(ps"),
+    "hits": ("np.log(ps[t][targets[t], 0])", "ps[t].argmax() == targets[t]"),
+    "what spoils the outputs": ("return -sum(", "ps[0][0] += 1; return -sum("),
+    "a crash": ("return -sum(", "return self.rate * -sum("),
+}
+
+
+@pytest.mark.parametrize("what", NO_CROSS_ENTROPY)
+def test_a_loss_that_is_no_cross_entropy_is_neither_right_nor_wrong(what, tmp_path):
+    text = (STYLES / "loss_of_outputs.py").read_text("utf-8")
+    right, other = NO_CROSS_ENTROPY[what]
+    assert text.count(right) == 1
+    network = tmp_path / "network.py"
+    network.write_text(text.replace(right, other), "utf-8")
+    target = load_target(str(network), isolated=False)
+    assert "not called, so not judged: CharRNN.loss" in target.assumed
+    assert check_rnn(target, select="T=3").exit_code == 0
+
+
+def test_a_loss_of_another_reduction_than_the_gradients_is_named(tmp_path):
+    text = (STYLES / "loss_of_targets.py").read_text("utf-8")
+    network = tmp_path / "network.py"
+    network.write_text(text.replace("            dz /= len(y)\n", ""), "utf-8")
+    target = load_target(str(network), isolated=False)
+    assert "loss as mean over time;" in target.assumed
+    assert target.assumed.endswith("gradients returned, those of the sum")
+    assert check_rnn(target, select="T=3").exit_code == 0
+
+
+def test_a_gradient_that_is_divided_on_its_way_has_a_scale_of_its_own(tmp_path):
+    """What `cross_entropy` returns is of the sum, beside a mean; the file divides it before the backward pass."""
+    text = (STYLES / "loss_with_gradient.py").read_text("utf-8")
+    network = tmp_path / "network.py"
+    unscaled = text.replace("dlogits / y.size", "dlogits")
+    network.write_text(unscaled, "utf-8")
+    assert check_rnn(load_target(str(network), isolated=False), select="T=3").exit_code == 1
+    network.write_text(
+        unscaled.replace("backward(params, cache, dlogits).", "backward(params, cache, dlogits / y.size)."), "utf-8"
+    )
+    assert check_rnn(load_target(str(network), isolated=False), select="T=3").exit_code == 0
+
+
+def test_a_wrong_loss_beside_its_right_gradient_is_the_only_wrong_array(tmp_path):
+    text = (STYLES / "loss_with_gradient.py").read_text("utf-8")
+    network = tmp_path / "network.py"
+    network.write_text(text.replace("return -log_p", "return -3 * log_p"), "utf-8")
+    report = check_rnn(load_target(str(network), isolated=False), select="T=3")
+    assert {result.earliest.array for result, *_ in report.failures} == {"loss"}

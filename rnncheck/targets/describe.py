@@ -119,7 +119,7 @@ def _gradients(adapter: Adapter) -> str:
     negated = ", negated" if adapter.grad_scale.startswith("-") else ""
     of = (
         ""
-        if scale == "1" or (scale == adapter.loss_scale and "loss" in adapter.trace)
+        if scale == (adapter.loss_scale if "loss" in adapter.trace else "1")
         else f", those of the {_reduction(scale)}"
     )
     where = "read off the applied update" if adapter.grads == DIFFERENCE else "as "

@@ -19,6 +19,7 @@ from rnncheck.targets.crash import Crash, crash_of
 from rnncheck.targets.guards import guarded
 from rnncheck.targets.kinds import OPTIMISER, another_kind
 from rnncheck.targets.layout import axes_of
+from rnncheck.targets.losses import with_loss
 from rnncheck.targets.outputs import kinds_in
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
@@ -54,7 +55,7 @@ def find(source: Source, name: str | None = None) -> Trial:
         If its backward pass is right at some sizes, and raises at others.
     """
     search = _Search(source, name)
-    found = search.best()
+    found = with_loss(search.best(), search.work, search.survey)
     missed = uncalled(found, search.work, search.survey)
     return replace(found, adapter=replace(found.adapter, uncalled=missed))
 
