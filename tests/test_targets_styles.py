@@ -94,6 +94,10 @@ MISTAKES = {
         ("carry = da @ p.w_rec.T", "carry = da @ p.w_rec", 2, "dW_xh"),
         ("g.b_rec += da.sum(axis=0)", "g.b_rec = da.sum(axis=0)", 2, "db_h"),
     ],
+    "length_of_any_name": [
+        ("back = Wh.T.dot(da)", "back = Wh.dot(da)", 2, "dW_xh"),
+        ("np.outer(da, h[i])", "np.outer(da, h[i + 1])", 1, "dW_hh"),
+    ],
     "loss_of_outputs": [
         ("return -sum(", "return -3 * sum(", 1, "loss"),
         ("for t in range(len(targets)))", "for t in range(1, len(targets)))", 1, "loss"),

@@ -19,13 +19,25 @@ SINGLE = "THVD"
 def size_constants(tree: ast.Module) -> dict[str, str]:
     """Return the values for names at the top of the file that are assigned numbers and called like sizes."""
     found: dict[str, str] = {}
+    lengths = _lengths(tree)
     for node in tree.body:
         if isinstance(node, ast.Assign) and _is_number(node.value):
             for name, value in _pairs(node):
                 role = size_role(name)
                 if role and (len(name) > 1 or name in SINGLE):
                     found[name] = "V" if role == "I" and _is_vocabulary(value, found) else VALUES.get(role, role)
+                elif name in lengths:
+                    found[name] = "T"
     return {name: value for name, value in found.items() if value}
+
+
+def _lengths(tree: ast.Module) -> set[str]:
+    """Return the names by which a text is cut and walked through: `text[start : start + L]` and `range(L)`."""
+    nodes = list(ast.walk(tree))
+    cuts = [n.upper for n in nodes if isinstance(n, ast.Slice) and isinstance(n.upper, ast.BinOp) and n.lower]
+    cut = {n.right.id for n in cuts if isinstance(n, ast.BinOp) and isinstance(n.right, ast.Name)}
+    ranges = [n for n in nodes if isinstance(n, ast.Call) and ast.unparse(n.func) == "range" and len(n.args) == 1]
+    return cut & {n.args[0].id for n in ranges if isinstance(n.args[0], ast.Name)}
 
 
 def _pairs(node: ast.Assign) -> Iterator[tuple[str, ast.expr]]:
