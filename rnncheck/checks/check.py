@@ -20,7 +20,7 @@ from rnncheck.result import Comparison, Outcome, Verdict
 from rnncheck.stopwatch import phase
 from rnncheck.trace import Trace
 
-__all__ = ["Bench", "Check", "Source", "close_to", "failed", "passed", "run_check"]
+__all__ = ["Bench", "Check", "Source", "close_to", "equal", "failed", "passed", "run_check"]
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,12 @@ def passed(array: str, rule: str) -> Comparison:
 def failed(array: str, rule: str, reason: str) -> Comparison:
     """Say that a yes-or-no question about `array` was answered badly, and how."""
     return Comparison(array, Verdict.FAILED, error=float("inf"), rule=rule, reason=reason)
+
+
+def equal(array: str, found: np.ndarray, expected: np.ndarray) -> Comparison:
+    """Hold whole numbers, or what only copies, against what they must be."""
+    right = np.array_equal(found, expected)
+    return passed(array, "equal") if right else failed(array, "equal", f"is {found}, expected {expected}")
 
 
 def close_to(array: str, found: np.ndarray, expected: np.ndarray) -> Comparison:

@@ -17,7 +17,7 @@ from numpy_impl.interactive import RNNModel
 from numpy_impl.optim import SGD, Adagrad
 from rnncheck.case import ClipCase, OptimCase, RNNCase, SampleCase
 from rnncheck.cases.make import Design, make_rnn_case
-from rnncheck.checks.check import Bench, Check, close_to, failed, passed
+from rnncheck.checks.check import Bench, Check, close_to, equal
 from rnncheck.oracle import by_the_textbook
 from rnncheck.result import Comparison
 from rnncheck.textbook import Textbook
@@ -95,8 +95,8 @@ def _compare_use(own: RNNModel, case: RNNCase, params: dict[str, np.ndarray]) ->
     uniforms = np.array([rng.random(1) for _ in range(WRITTEN)])
     text = by_the_textbook(SampleCase("text", 0, params, np.array([NO_TOKEN]), uniforms))["tokens"][:, 0]
     return [
-        _same("prediction", own.predict(case.x), forward["logits"].argmax(axis=-1)),
-        _same("text", np.array(own.sample(WRITTEN)), text),
+        equal("prediction", own.predict(case.x), forward["logits"].argmax(axis=-1)),
+        equal("text", np.array(own.sample(WRITTEN)), text),
     ]
 
 
@@ -114,7 +114,3 @@ def _updated(first: RNNCase, taken: list[Trace], method: str, step: int) -> dict
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
     return Textbook().softmax(logits)
-
-
-def _same(name: str, one: np.ndarray, two: np.ndarray) -> Comparison:
-    return passed(name, "equal") if np.array_equal(one, two) else failed(name, "equal", f"is {one}, expected {two}")

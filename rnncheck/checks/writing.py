@@ -22,7 +22,7 @@ from numpy_impl.sample import prime, sample, stream
 from numpy_impl.train import advance
 from numpy_impl.vocabulary import SENTENCE_END, SENTENCE_START
 from rnncheck.case import RNNCase, SampleCase
-from rnncheck.checks.check import Bench, Check, close_to, failed, passed
+from rnncheck.checks.check import Bench, Check, close_to, equal, failed, passed
 from rnncheck.judging.tolerance import unit_roundoff
 from rnncheck.oracle import by_the_textbook
 from rnncheck.result import Comparison, Verdict
@@ -86,10 +86,10 @@ def compare_states(
     return [
         close_to("h_T", found.h_T, states[steps, np.arange(len(steps))]),
         close_to("h_T of stream", drawn[-1].h, states[steps, np.arange(len(steps))]),
-        _same("tokens of stream", np.stack([d.tokens for d in drawn]), found.tokens[: len(drawn)]),
+        equal("tokens of stream", np.stack([d.tokens for d in drawn]), found.tokens[: len(drawn)]),
         close_to("p of stream", np.stack([d.p for d in drawn]), found.p[: len(drawn)]),
-        _same("numbers taken", np.array(len(case.uniforms) - left), steps.min()),
-        _same("first after a text", primed.first, fed[-1]),
+        equal("numbers taken", np.array(len(case.uniforms) - left), steps.min()),
+        equal("first after a text", primed.first, fed[-1]),
         close_to("h0 after a text", primed.h0, _states(case, fed[:-1], case.h0)[-1]),
         _shifted(case, found.p, lambda params: sample(params, case.first, case.uniforms, case.h0, **options)),
     ]
@@ -112,10 +112,10 @@ def compare_equals(sample: Callable[..., Any] = sample) -> list[Comparison]:
     given = params, np.array([0, 5]), np.array([[0.25, 0.75]])
     two = sample(*given, top_k=2)
     return [
-        _same("greedy", sample(*given, method="greedy").tokens, np.array([[1, 1]])),
-        _same("top-k", two.p[0, 0], np.array([0, 0.5, 0.5, 0, 0, 0])),
-        _same("top-k tokens", two.tokens, np.array([[1, 2]])),
-        _same("top-p", sample(*given, top_k=4, top_p=0.25).p[0, 0] > 0, np.array([0, 1, 0, 0, 0, 0], bool)),
+        equal("greedy", sample(*given, method="greedy").tokens, np.array([[1, 1]])),
+        equal("top-k", two.p[0, 0], np.array([0, 0.5, 0.5, 0, 0, 0])),
+        equal("top-k tokens", two.tokens, np.array([[1, 2]])),
+        equal("top-p", sample(*given, top_k=4, top_p=0.25).p[0, 0] > 0, np.array([0, 1, 0, 0, 0, 0], bool)),
     ]
 
 
@@ -178,10 +178,6 @@ def _states(case: SampleCase, x: np.ndarray, h0: np.ndarray | None) -> np.ndarra
         return first[None]
     passed_over = RNNCase("read", 0, case.params, x, np.zeros_like(x), h0, nonlinearity=case.nonlinearity)
     return np.concatenate([first[None], by_the_textbook(passed_over)["h"]])
-
-
-def _same(name: str, one: np.ndarray, two: np.ndarray) -> Comparison:
-    return passed(name, "equal") if np.array_equal(one, two) else failed(name, "equal", f"is {one}, expected {two}")
 
 
 def _same_text(name: str, found: list[str], expected: list[list[int]], run: Run) -> Comparison:
