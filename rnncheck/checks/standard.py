@@ -20,7 +20,7 @@ def standard_checks(cases: Sequence[Case]) -> Iterator[Check]:
     """Plan the comparisons with the oracle, then what calls leave behind."""
     yield from pass_checks(Source.of(c) for c in cases if isinstance(c, RNNCase))
     yield from step_checks([c for c in cases if not isinstance(c, RNNCase)])
-    yield from state_checks([c for c in cases if not isinstance(c, RNNCase) or len(c.x) == STATEFUL])
+    yield from state_checks([c for c in cases if not isinstance(c, RNNCase) or len(c.x) == STATEFUL], exact=True)
 
 
 def cover(vectors: Sequence[Vector], times: int = 2) -> list[Vector]:
