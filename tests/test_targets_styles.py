@@ -226,6 +226,14 @@ def test_a_loss_that_is_no_cross_entropy_is_neither_right_nor_wrong(what, tmp_pa
     assert check_rnn(target, select="T=3").exit_code == 0
 
 
+def test_a_loss_that_is_called_cost_is_named_too(tmp_path):
+    """It could be called, and was not told where it could not."""
+    text = (STYLES / "loss_of_outputs.py").read_text("utf-8").replace("np.log(ps", "np.log2(ps")
+    network = tmp_path / "network.py"
+    network.write_text(re.sub(r"\bloss\(", "cost(", text), "utf-8")
+    assert "not called, so not judged: CharRNN.cost" in load_target(str(network), isolated=False).assumed
+
+
 def test_a_loss_of_another_reduction_than_the_gradients_is_named(tmp_path):
     text = (STYLES / "loss_of_targets.py").read_text("utf-8")
     network = tmp_path / "network.py"

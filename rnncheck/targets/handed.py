@@ -11,7 +11,7 @@ import numpy as np
 from rnncheck.targets.adapter import Adapter
 from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
-from rnncheck.targets.recognise import SCALES, close
+from rnncheck.targets.recognise import SCALES, close, tidy
 from rnncheck.targets.roles import argument_role, gradient_of
 from rnncheck.targets.survey import Function, Survey
 from rnncheck.targets.trial import problem_for
@@ -55,7 +55,7 @@ def hand_on(lost: Lost, work: Adapted, survey: Survey) -> Adapter:
             factor = eval(scale, dict(answers.sizes))
             right[scale] = sum(close(a * factor, answers.arrays[n]) for n, a in trace.items())
         best = max(right, key=lambda scale: right[scale])
-        return replace(handed, grad_scale={"-(1)": "-1", "-(T)": "-T"}.get(best, best))
+        return replace(handed, grad_scale=tidy(best))
     return adapter
 
 

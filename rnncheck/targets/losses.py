@@ -24,11 +24,12 @@ from rnncheck.targets.recognise import SCALES, close
 from rnncheck.targets.survey import Function, Survey
 from rnncheck.targets.trial import Trial, problem_for
 from rnncheck.targets.upstream import softmax
+from rnncheck.targets.words import LOSES, TELLS
 
 __all__ = ["with_loss"]
 
-LOSES = re.compile(r"loss|cost|criterion|entropy|nll", re.IGNORECASE)
-TELLS = re.compile(r"plot|print|show|smooth|save|load|init|numer|check|perplex|train|eval|valid|test", re.IGNORECASE)
+USES = re.compile(r"numer|check|perplex|train|eval|valid|test", re.IGNORECASE)
+"""What a function is called that calls a loss for something else."""
 TARGET = re.compile(r"target|label|tru|gold|expect|desired|^[ty]s?$", re.IGNORECASE)
 MOST = 40
 """So many calls are tried."""
@@ -78,8 +79,8 @@ def _losses(trial: Trial, survey: Survey) -> list[tuple[str, Function]]:
     first = trial.candidate.functions[0]
     own = [c for c in survey.classes if c.methods.get(first.name) is first] if trial.candidate.owner == "rnn" else []
     pairs = [("rnn", f) for c in own for f in c.methods.values()] + [("file", f) for f in survey.functions.values()]
-    named = [(o, f) for o, f in pairs if LOSES.search(f.name) and not TELLS.search(f.name) and "y" in f.takes]
-    named = [(o, f) for o, f in named if f not in trial.candidate.functions]
+    named = [(o, f) for o, f in pairs if LOSES.search(f.name) and not (TELLS.search(f.name) or USES.search(f.name))]
+    named = [(o, f) for o, f in named if "y" in f.takes and f not in trial.candidate.functions]
     return sorted(named, key=lambda pair: len(pair[1].returns) < 2)
 
 

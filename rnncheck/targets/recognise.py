@@ -18,7 +18,7 @@ from rnncheck.targets.observe import Seen
 from rnncheck.targets.roles import beside, gradient_of, last_word, parameter_role, remembered, state_like
 from rnncheck.targets.shelf import locate
 
-__all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recognise_gradients"]
+__all__ = ["Answers", "Recognised", "close", "fits", "recognise_forward", "recognise_gradients", "tidy"]
 
 Arrays = Mapping[str, np.ndarray]
 Plausible = Callable[[Seen, np.ndarray], bool]
@@ -67,6 +67,11 @@ class Recognised:
 def close(a: np.ndarray, b: np.ndarray) -> bool:
     """Tell whether two arrays are equal but for rounding and lost digits."""
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= 1e-6 * (np.abs(b).max() + 1e-12)))
+
+
+def tidy(scale: str) -> str:
+    """Write a scale with a sign as a person would."""
+    return {"-(1)": "-1", "-(T)": "-T"}.get(scale, scale)
 
 
 def recognise_forward(seen: Sequence[Seen], answers: Answers, scales: Sequence[str] = SCALES[:4]) -> Recognised:

@@ -15,7 +15,7 @@ from rnncheck.targets.inputs import find_inputs
 from rnncheck.targets.observe import Seen, seen_after
 from rnncheck.targets.outputs import is_measure, loss_of, targets_for
 from rnncheck.targets.perform import Adapted
-from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recognise_forward, recognise_gradients
+from rnncheck.targets.recognise import SCALES, Answers, Recognised, close, recognise_forward, recognise_gradients, tidy
 from rnncheck.targets.shelf import locate, read
 from rnncheck.textbook.rnn import RNNSteps
 
@@ -215,8 +215,7 @@ def _best_scale(
     right = {scale: _right(trace, answers) for scale, trace in traces.items()}
     best = max(scales, key=lambda scale: len(right[scale]))
     other_loss = ["loss"] if "loss" in found.right and "loss" not in adapter.trace else []
-    tidy = {"-(1)": "-1", "-(T)": "-T"}.get(best, best)
-    return _count(replace(adapter, grad_scale=tidy), candidate, unscaled, right[best] + other_loss)
+    return _count(replace(adapter, grad_scale=tidy(best)), candidate, unscaled, right[best] + other_loss)
 
 
 def _right(trace: Mapping[str, np.ndarray], answers: Answers) -> list[str]:

@@ -14,15 +14,13 @@ from rnncheck.targets.patience import at_most
 from rnncheck.targets.perform import Adapted
 from rnncheck.targets.survey import Survey
 from rnncheck.targets.trial import PROBE, Trial, problem_for
+from rnncheck.targets.words import LOSES, TELLS
 
 __all__ = ["uncalled"]
 
 GOES_BACK = re.compile(r"back(?!up|end)|bptt|bprop", re.IGNORECASE)
 WALKS_BACK = re.compile(r"\bfor .+ in .*(\breversed\(|\[::-1\]|range\(.*, -1\))")
 MULTIPLIES = re.compile(r" @ |@=|\b(dot|outer|matmul|einsum)\(|\.T\b")
-LOSES = re.compile(r"loss|entropy|criterion|nll", re.IGNORECASE)
-"""Of interest where no loss is shown, or the gradient comes from above: then that of the file is not looked at."""
-TELLS = re.compile(r"plot|print|show|smooth|save|load|init", re.IGNORECASE)
 GIVEN = re.compile(r"\b(dlogits|dh)\b")
 
 
@@ -47,6 +45,7 @@ def uncalled(trial: Trial, work: Adapted, survey: Survey) -> tuple[str, ...]:
     for cls in survey.classes:
         for f in cls.methods.values():
             named.setdefault(id(f.node), (f"{cls.name}.{f.name}", f.node))
+    # where no loss is shown, or the gradient comes from above, the loss of the file is not looked at
     unseen = "loss" not in trial.adapter.trace or any(GIVEN.search(call) for call in trial.adapter.calls)
     return tuple(
         label

@@ -3,7 +3,14 @@
 Collected from published implementations. Where a word stands under two roles, the role that comes first counts.
 """
 
-__all__ = ["ARGUMENTS", "PARAMETERS", "SIZES", "STATES", "Table"]
+import re
+
+__all__ = ["ARGUMENTS", "LOSES", "PARAMETERS", "SIZES", "STATES", "TELLS", "Table"]
+
+LOSES = re.compile(r"loss|cost|criterion|entropy|nll", re.IGNORECASE)
+"""What a function is called that computes a loss."""
+TELLS = re.compile(r"plot|print|show|smooth|save|load|init", re.IGNORECASE)
+"""And what it is called if it only has to do with one."""
 
 Table = dict[str, frozenset[str]]
 
